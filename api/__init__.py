@@ -1,0 +1,1 @@
+"""Every way in: HTTP routes, server commands, composition."""

@@ -1,0 +1,1 @@
+"""A gate request and its life: plan, measurement, decision, sealed evidence."""

@@ -1,0 +1,1 @@
+"""Who asks, and what they may do: service keys, signers of evidence, roles and the permissions they give."""

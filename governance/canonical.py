@@ -1,0 +1,104 @@
+"""One spelling for every value that is hashed: RFC 8785 bytes, SHA-256 digests, and a strict JSON reader."""
+
+import hashlib
+import json
+from typing import Any
+
+import rfc8785
+
+from governance.errors import InputRefused, MalformedBody
+
+MAX_DEPTH = 64
+"""Nesting beyond this is refused: no event or document seen in the wild comes near, and recursion is bounded."""
+
+
+def canonical(value: Any) -> bytes:
+    """The RFC 8785 bytes of a JSON value (dicts with text keys, lists, text, finite numbers, booleans, null).
+
+    Raises:
+        InputRefused: the value holds NaN, an infinity, an integer beyond 2**53 or something that is not JSON.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as fault:
+        raise InputRefused(
+            expected="a JSON value with finite numbers and valid Unicode",
+            found=str(fault) or type(fault).__name__,
+            remedy="Write large or undefined numbers as text or leave them out.",
+        ) from fault
+
+
+def sha256(content: bytes) -> str:
+    """``sha256:`` and the lower-case hexadecimal digest of the bytes."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """The digest of the value's RFC 8785 bytes."""
+    return sha256(canonical(value))
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice")
+    return result
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is beyond the range of a double")
+    return number
+
+
+def _depth_within(text: bytes) -> bool:
+    """Whether brackets nest at most ``MAX_DEPTH`` deep, ignoring those inside strings."""
+    depth = 0
+    quoted = False
+    escaped = False
+    for byte in text:
+        if quoted:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                quoted = False
+        elif byte == 0x22:
+            quoted = True
+        elif byte in (0x7B, 0x5B):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return False
+        elif byte in (0x7D, 0x5D):
+            depth -= 1
+    return True
+
+
+def read_json(content: bytes) -> Any:
+    """The JSON value in ``content`` (UTF-8, a byte order mark is not taken).
+
+    Raises:
+        MalformedBody: not JSON; a key twice in one object; NaN or Infinity; a number beyond a double; nesting beyond
+            ``MAX_DEPTH``; not UTF-8.
+    """
+    try:
+        # Counting brackets byte by byte costs; few opening brackets cannot nest too deep.
+        if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not _depth_within(content):
+            raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
+        return json.loads(
+            content.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as fault:
+        raise MalformedBody(
+            expected="one JSON value in UTF-8 with unique keys and finite numbers",
+            found=str(fault)[:200],
+            remedy="Send valid JSON.",
+        ) from fault

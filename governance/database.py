@@ -1,0 +1,176 @@
+"""The database: rows, column types, and the unit of work. Only this module commits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from governance.clock import Clock, system_clock
+from governance.errors import StorageUnavailable
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A generated integer key; SQLite only generates values for a column of type INTEGER."""
+
+Document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+"""A JSON document that queries may look into."""
+
+
+class UTCDateTime(sa.TypeDecorator[datetime]):
+    """An aware instant, kept in UTC to the microsecond; a naive one is refused, since its meaning is unknown."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """The instant in UTC; without its zone where the database keeps none."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"the instant {value.isoformat()} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """The stored instant, aware and in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Row(DeclarativeBase):
+    """Base of all tables. Rows end in ``Row`` and stay in the package that defines them."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: Document}  # noqa: RUF012 - read by SQLAlchemy
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction: its session, one ``now`` for all its rows, and what to do once it is committed."""
+
+    session: Session
+    now: datetime
+    dialect: str
+    _after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` when the transaction is committed, and never if it is not."""
+        self._after_commit.append(action)
+
+    def run_after_commit(self) -> None:
+        """Carry out what was asked for; called by ``Database`` alone."""
+        for action in self._after_commit:
+            action()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUnit:
+    """A consistent view of the database that cannot write."""
+
+    session: Session
+    now: datetime
+    dialect: str
+
+
+class Database:
+    """The engine and its rules. Built once by an entry point and closed by it."""
+
+    def __init__(self, url: str, *, clock: Clock = system_clock, pool_size: int = 20) -> None:
+        """Prepare the engine for ``url``; no connection is made before the first unit."""
+        self.url = sa.make_url(url)
+        self.clock = clock
+        self.engine = _engine(self.url, pool_size)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """A writing transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            StorageUnavailable: the database did not take the transaction; nothing was stored.
+        """
+        with _storage_faults(), Session(self.engine.execution_options(assay_writes=True)) as session:
+            unit = Unit(session, self.clock(), self.dialect)
+            yield unit
+            session.commit()
+        unit.run_after_commit()
+
+    @contextmanager
+    def read_unit(self) -> Iterator[ReadUnit]:
+        """A reading transaction on one snapshot."""
+        with _storage_faults(), Session(self.engine.execution_options(assay_writes=False)) as session:
+            yield ReadUnit(session, self.clock(), self.dialect)
+            session.rollback()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _storage_faults() -> Iterator[None]:
+    """Re-label a database that is away, locked or full; integrity and programming faults pass unchanged."""
+    try:
+        yield
+    except DBAPIError as fault:
+        if not (isinstance(fault, OperationalError) or fault.connection_invalidated):
+            raise
+        raise StorageUnavailable(
+            expected="the database to take the transaction",
+            found=type(fault.orig).__name__,
+            remedy="Send the request again; if it persists, look at the server's log.",
+        ) from fault
+
+
+def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
+    # and row locks carry the ordering that is needed. Bare connections are checked before use, as servers restart.
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    sa.event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: BEGIN IMMEDIATE below decides who writes.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")  # readers go on while one writes
+    cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged commit survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")  # SQLite leaves them unchecked unless asked
+    cursor.execute("PRAGMA busy_timeout=30000")  # milliseconds a writer waits for another
+    cursor.execute("PRAGMA cache_size=-65536")  # KiB of pages kept, so that walks stay in memory
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A deferred transaction that reads and then writes fails with SQLITE_BUSY at once, whatever the timeout.
+    writes = connection.get_execution_options().get("assay_writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    if not connection.get_execution_options().get("assay_writes", True):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

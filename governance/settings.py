@@ -1,0 +1,89 @@
+"""Settings, read once by the entry point from the environment (prefix ``ASSAY_``) and handed down by section."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Section(BaseModel):
+    """A part of the settings that one area of the product is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LineageSettings(Section):
+    """Limits and strictness of event intake."""
+
+    conformance: Literal["lenient", "strict"] = Field(
+        "lenient", description="`strict` also refuses events that the OpenLineage core schema does not accept."
+    )
+    max_event_bytes: int = Field(32 * 2**20, gt=0, description="Largest event, unpacked, in bytes.")
+    max_batch_events: int = Field(10_000, gt=0, description="Most events in one batch.")
+    max_batch_bytes: int = Field(64 * 2**20, gt=0, description="Largest batch, unpacked, in bytes.")
+    queue_events: int = Field(2_000, gt=0, description="Events that may wait for the writer before 429 is answered.")
+
+
+class GateSettings(Section):
+    """Waiting and time limits of evaluations."""
+
+    wait_seconds: float = Field(25, ge=0, le=120, description="Longest wait a request may ask for.")
+    deadline_seconds: float = Field(900, gt=0, description="After this an unfinished evaluation is indeterminate.")
+    measure_seconds: float = Field(600, gt=0, description="Longest run of one measuring process.")
+    measure_bytes: int = Field(8 * 2**30, gt=0, description="Address space of a measuring process, in bytes.")
+
+
+class WorkSettings(Section):
+    """How queued work is carried out."""
+
+    engine: Literal["embedded", "procrastinate", "none"] = Field(
+        "embedded",
+        description="`embedded`: threads of the server; `procrastinate`: workers on PostgreSQL; `none`: rows wait.",
+    )
+    threads: int = Field(2, ge=1, le=64, description="Evaluations measured at once by one process.")
+    lease_seconds: float = Field(30, gt=0, description="A worker that does not renew within this has lost its row.")
+    sweep_seconds: float = Field(3, gt=0, description="How often rows that nobody was told about are looked for.")
+
+
+class LimitSettings(Section):
+    """Byte budgets of uploads and documents."""
+
+    artifact_bytes: int = Field(2 * 2**30, gt=0, description="Largest artifact, in bytes.")
+    document_bytes: int = Field(2**20, gt=0, description="Largest manifest, policy or request body, in bytes.")
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; each field is documented in ``docs/settings.md``."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    home: Path = Field(Path("assay-home"), description="Folder of the embedded database, artifacts and keys.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; the default is SQLite in the home folder. PostgreSQL: postgresql+psycopg://."
+    )
+    artifacts_url: str | None = Field(None, description="fsspec URL of the artifact store; default: in the home folder.")
+    origin: str = Field(
+        "assay.local/log",
+        pattern=r"^[A-Za-z0-9.-]+(/[A-Za-z0-9._-]+)*$",
+        description="Name of this instance's log; it is signed into every checkpoint and must stay the same.",
+    )
+    host: str = Field("127.0.0.1", description="Address the server listens on.")
+    port: int = Field(8377, ge=0, le=65535, description="Port the server listens on; 0 takes a free one.")
+    allowed_hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "[::1]"), description="Host names that requests may carry; `*` takes any."
+    )
+    lineage: LineageSettings = LineageSettings()
+    gate: GateSettings = GateSettings()
+    work: WorkSettings = WorkSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{(self.home / 'assay.db').resolve()}"
+
+    @property
+    def resolved_artifacts_url(self) -> str:
+        """The artifact store's URL, with the default filled in."""
+        return self.artifacts_url or f"file://{(self.home / 'artifacts').resolve()}"

@@ -1,0 +1,72 @@
+"""Where a model version came from, as a value: what lineage gives to checks and reports."""
+
+from datetime import datetime
+from typing import Literal
+
+from governance.types.provenance import ProvenanceFact
+from governance.types.value import Digest, Value
+
+Precision = Literal["column", "dataset", "over-approximate"]
+
+
+class DatasetVersion(Value):
+    """One version of a dataset or model, as an event named it.
+
+    ``key`` is unique within the ancestry. ``version`` is what the producer reported; ``digest`` is that version where
+    it is a content digest. ``provenance`` holds every record known, oldest first. ``purposes``, ``content_digest`` and
+    ``risk_tier`` come from the ``assay_model`` facet.
+    """
+
+    key: str
+    namespace: str
+    name: str
+    version: str | None = None
+    digest: Digest | None = None
+    row_count: int | None = None
+    fields: tuple[str, ...] = ()
+    provenance: tuple[ProvenanceFact, ...] = ()
+    content_digest: Digest | None = None
+    purposes: tuple[str, ...] | None = None
+    risk_tier: str | None = None
+    intended_use: str | None = None
+
+
+class RunNode(Value):
+    """One run, with its state and times by event time."""
+
+    key: str
+    run_id: str
+    job_namespace: str
+    job_name: str
+    job_type: str | None = None
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class AncestryEdge(Value):
+    """Data flow: from a dataset version into a run (``input``) or from a run to a dataset version (``output``).
+
+    ``version_inferred`` marks an input whose version was taken from the latest write before the run started.
+    """
+
+    source: str
+    target: str
+    role: Literal["input", "output"]
+    precision: Precision
+    version_inferred: bool = False
+    read_digest: Digest | None = None
+
+
+class Ancestry(Value):
+    """Everything upstream of ``subject`` as of ``as_of``; ``subject`` is null when lineage does not know it.
+
+    Nodes and edges are sorted, so that equal lineage gives equal bytes.
+    """
+
+    subject: str | None
+    as_of: datetime | None = None
+    datasets: tuple[DatasetVersion, ...] = ()
+    runs: tuple[RunNode, ...] = ()
+    edges: tuple[AncestryEdge, ...] = ()
+    truncated: bool = False

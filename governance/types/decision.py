@@ -1,0 +1,54 @@
+"""A decision of the gate, complete: what was asked, what was found, under which policy, and until when it holds."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from governance.types.policy import PolicyReference
+from governance.types.results import CheckResult, Origin, Reason, Verdict
+from governance.types.subject import Subject
+from governance.types.value import Digest, Severity, Value
+
+
+class CheckOutcome(Value):
+    """A check as the decision counted it: its result and the evidence under it."""
+
+    id: str
+    title: str
+    severity: Severity
+    reason_planned: str
+    result: CheckResult
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    measurement_digest: Digest | None = None
+    origin: Origin | None = None
+    collected_at: datetime | None = None
+    signer: str | None = None
+
+
+class Decision(Value):
+    """The gate's answer with everything it rests on; a pure function of its inputs and ``evaluated_at``.
+
+    ``origin`` names the instance's log. ``input_digest`` covers the snapshot that was judged (subject, environment,
+    policy, measurements, nonce); ``nonce`` is 128 random bits in hexadecimal, so that digests of small data cannot be
+    guessed. ``valid_until`` is null unless the verdict is ``allow``.
+    """
+
+    kind: Literal["assay.decision/v1"] = "assay.decision/v1"
+    decision_id: str
+    origin: str
+    verdict: Verdict
+    mode: Literal["enforce", "dry_run"] = "enforce"
+    reasons: tuple[Reason, ...]
+    checks: tuple[CheckOutcome, ...]
+    subject: Subject
+    environment: str
+    policy: PolicyReference | None
+    engine: str
+    evaluated_at: datetime
+    valid_until: datetime | None = None
+    input_digest: Digest
+    manifest_digest: Digest | None = None
+    ancestry_digest: Digest | None = None
+    nonce: str
+    context: dict[str, str] = Field(default_factory=dict)

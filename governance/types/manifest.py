@@ -1,0 +1,127 @@
+"""The evidence manifest: what is measured and what its columns mean. Nothing in it is guessed."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from governance.types.subject import Subject
+from governance.types.value import DecimalText, Digest, Name, Value
+
+Scalar = bool | int | float | str
+ArtifactURI = Annotated[str, StringConstraints(pattern=r"^artifact:sha256:[0-9a-f]{64}$")]
+"""``artifact:`` and the digest of bytes that were uploaded; no other location is ever fetched."""
+
+
+class DataFile(Value):
+    """A table in the artifact store. ``join_on`` is the key that joins it to the other file, where there are two."""
+
+    uri: ArtifactURI
+    format: Literal["parquet", "csv"]
+    join_on: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest in the URI."""
+        return self.uri.removeprefix("artifact:")
+
+
+class DatasetFile(Value):
+    """The evaluation data: its node in lineage, its digest there and, where it was uploaded, its bytes."""
+
+    namespace: Name
+    name: Name
+    digest: Digest | None = None
+    file: DataFile | None = None
+
+
+class ModelFile(Value):
+    """The model itself, needed only for explanations. Only formats that name their types are opened."""
+
+    uri: ArtifactURI
+    format: Literal["skops"]
+
+    @property
+    def digest(self) -> str:
+        """The digest in the URI."""
+        return self.uri.removeprefix("artifact:")
+
+
+class Columns(Value):
+    """Which column is what. A decision is a class; a score needs the manifest's ``threshold`` to become one."""
+
+    row_id: str | None = None
+    label: str | None = None
+    decision: str | None = None
+    score: str | None = None
+    weight: str | None = None
+    features: tuple[str, ...] = ()
+
+
+class Coding(Value):
+    """The values that count as positive, and those that count as negative.
+
+    ``label`` and ``decision`` take one value or several. Where no negatives are named a column may hold one further
+    value only; a third is refused as multi-class.
+    """
+
+    label: Scalar | tuple[Scalar, ...] | None = None
+    decision: Scalar | tuple[Scalar, ...] | None = None
+
+
+class Attribute(Value):
+    """A sensitive attribute: the groups expected, or the bin edges of a numeric column, or neither (as found).
+
+    Bins are half-open ``[edge, next)``; the last includes its upper edge.
+    """
+
+    groups: tuple[Scalar, ...] | None = None
+    bins: tuple[float, ...] | None = None
+    reference: Scalar | None = None
+
+    @model_validator(mode="after")
+    def _groups_or_bins(self) -> Self:
+        if self.groups is not None and self.bins is not None:
+            raise ValueError("an attribute has groups or bins, not both")
+        if self.bins is not None and (len(self.bins) < 2 or list(self.bins) != sorted(set(self.bins))):
+            raise ValueError("bins are at least two rising edges")
+        return self
+
+
+class FeatureEntry(Value):
+    """What a feature means: its source column (``namespace/dataset#column``) and why it may be used."""
+
+    meaning: str
+    source: str | None = None
+    lawful_basis: str | None = None
+    justification: str | None = None
+
+
+class Manifest(Value):
+    """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it."""
+
+    kind: Literal["assay.evidence/v1"]
+    subject: Subject
+    dataset: DatasetFile | None = None
+    predictions: DataFile | None = None
+    model: ModelFile | None = None
+    columns: Columns = Columns()
+    positive: Coding = Coding()
+    negative: Coding = Coding()
+    threshold: DecimalText | None = None
+    sensitive: dict[str, Attribute] = Field(default_factory=dict)
+    intersections: tuple[tuple[str, ...], ...] = ()
+    features: dict[str, FeatureEntry] = Field(default_factory=dict)
+    collected_at: datetime | None = None
+    seed: int = Field(default=0, ge=0, le=2**53 - 1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for names in self.intersections:
+            unknown = [name for name in names if name not in self.sensitive]
+            if unknown or len(names) < 2:
+                raise ValueError(f"an intersection names two or more declared sensitive attributes, not {list(names)}")
+        two_files = self.predictions is not None and self.dataset is not None and self.dataset.file is not None
+        if two_files and not (self.predictions and self.predictions.join_on):
+            raise ValueError("two files are joined by a declared key: set predictions.join_on")
+        return self

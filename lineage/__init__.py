@@ -1,0 +1,1 @@
+"""Where data and models came from and what they affect, as OpenLineage."""

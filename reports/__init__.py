@@ -1,0 +1,1 @@
+"""Stored audits as documents that people read: a frozen dossier and its renderers."""

@@ -1,0 +1,67 @@
+"""Fixtures that every test may use: databases of both kinds, and the material that lies outside the project."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from governance.database import Database
+from governance.migration import upgrade
+from tests.support.postgres import NoPostgreSQL, Server, running_server
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+_numbers = count()
+
+
+def shared_path(name: str) -> Path:
+    """A file or folder of the material beside the checkout; the test skips where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the test material {name} is not beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One PostgreSQL server a session, with a migrated template database."""
+    try:
+        with running_server() as server:
+            server.execute("CREATE DATABASE assay_template TEMPLATE template0")
+            upgrade(server.url("assay_template"))
+            yield server
+    except NoPostgreSQL as fault:
+        if os.environ.get("CI"):
+            pytest.fail(f"PostgreSQL is needed where CI is set: {fault}")
+        pytest.skip(f"no PostgreSQL on this machine: {fault}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy from."""
+    path = tmp_path_factory.mktemp("template") / "assay.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated database; every test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "assay.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    server: Server = request.getfixturevalue("postgres_server")
+    name = f"assay_{os.getpid()}_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE assay_template STRATEGY file_copy")
+    return server.url(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database of each kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()

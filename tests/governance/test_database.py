@@ -1,0 +1,72 @@
+"""The unit of work on both databases."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from governance.access.tables import ServiceKeyRow
+from governance.database import Database
+from governance.errors import WrongRevision
+from governance.log.tables import LogEntryRow
+from governance.migration import downgrade, require_head, upgrade
+
+
+def key(name: str) -> ServiceKeyRow:
+    instant = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    return ServiceKeyRow(id=name, name=name, secret_hash=b"x", roles=["ci"], created_at=instant)
+
+
+def names(database: Database) -> list[str]:
+    with database.read_unit() as unit:
+        return list(unit.session.scalars(sa.select(ServiceKeyRow.id).order_by(ServiceKeyRow.id)))
+
+
+def test_a_unit_commits_when_its_block_ends(database: Database) -> None:
+    with database.unit() as unit:
+        unit.session.add(key("a"))
+    assert names(database) == ["a"]
+
+
+def test_a_unit_that_raises_stores_nothing_and_rings_nobody(database: Database) -> None:
+    rung: list[str] = []
+    with pytest.raises(RuntimeError), database.unit() as unit:
+        unit.session.add(key("a"))
+        unit.after_commit(lambda: rung.append("a"))
+        raise RuntimeError
+    assert names(database) == []
+    assert rung == []
+
+
+def test_instants_keep_zone_and_microseconds(database: Database) -> None:
+    with database.unit() as unit:
+        unit.session.add(key("a"))
+    with database.read_unit() as read:
+        stored = read.session.get_one(ServiceKeyRow, "a").created_at
+    assert stored == datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    assert stored.tzinfo is UTC
+
+
+def test_append_only_tables_refuse_changes(database: Database) -> None:
+    with database.unit() as unit:
+        unit.session.add(LogEntryRow(index=0, kind="test", leaf=b"leaf", recorded_at=unit.now))
+    for statement in ("UPDATE log_entry SET kind='other'", "DELETE FROM log_entry"):
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), database.unit() as unit:
+            unit.session.execute(sa.text(statement))
+
+
+def test_a_read_unit_cannot_write_on_postgresql(database: Database) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("SQLite has no read-only transactions")
+    with pytest.raises(sa.exc.DBAPIError), database.read_unit() as unit:
+        unit.session.execute(sa.text("INSERT INTO log_node VALUES (0, 0, 'x')"))
+
+
+def test_start_up_refuses_another_revision_and_says_what_mends_it(database_url: str) -> None:
+    downgrade(database_url, "base")
+    opened = Database(database_url)
+    with pytest.raises(WrongRevision, match="assay db upgrade"):
+        require_head(opened)
+    upgrade(database_url)
+    require_head(opened)
+    opened.close()
