@@ -14,7 +14,8 @@ class DatasetVersion(Value):
 
     ``key`` is unique within the ancestry. ``version`` is what the producer reported; ``digest`` is that version where
     it is a content digest. ``provenance`` holds every record known, oldest first. ``purposes``, ``content_digest`` and
-    ``risk_tier`` come from the ``assay_model`` facet.
+    ``risk_tier`` come from the ``assay_model`` facet. ``erased_at`` is when a DROP or TRUNCATE of it was reported: the
+    evidence that no copy is stored.
     """
 
     key: str
@@ -29,6 +30,7 @@ class DatasetVersion(Value):
     purposes: tuple[str, ...] | None = None
     risk_tier: str | None = None
     intended_use: str | None = None
+    erased_at: datetime | None = None
 
 
 class RunNode(Value):
@@ -48,6 +50,8 @@ class AncestryEdge(Value):
     """Data flow: from a dataset version into a run (``input``) or from a run to a dataset version (``output``).
 
     ``version_inferred`` marks an input whose version was taken from the latest write before the run started.
+    ``columns`` names the columns of ``source`` that flow over an input edge, known only at column precision; null means
+    not known, an empty tuple means that none flows.
     """
 
     source: str
@@ -56,6 +60,7 @@ class AncestryEdge(Value):
     precision: Precision
     version_inferred: bool = False
     read_digest: Digest | None = None
+    columns: tuple[str, ...] | None = None
 
 
 class Ancestry(Value):
