@@ -1,10 +1,10 @@
 """Bringing a database to the revision of this version, and refusing to run on another."""
 
+from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from alembic import command
 from governance._siblings import home
 from governance.database import Database
 from governance.errors import WrongRevision

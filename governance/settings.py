@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL; the default is SQLite in the home folder. PostgreSQL: postgresql+psycopg://."
     )
-    artifacts_url: str | None = Field(None, description="fsspec URL of the artifact store; default: in the home folder.")
+    artifacts_url: str | None = Field(
+        None, description="fsspec URL of the artifact store; default: in the home folder."
+    )
     origin: str = Field(
         "assay.local/log",
         pattern=r"^[A-Za-z0-9.-]+(/[A-Za-z0-9._-]+)*$",

@@ -1,7 +1,7 @@
 """How revisions are run: the same tree on SQLite (batch mode) and PostgreSQL (under an advisory lock)."""
 
 import importlib
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
@@ -23,7 +23,7 @@ def _url() -> str:
     return str(url)
 
 
-def _render_item(kind: str, item: Any, _autogen: Any) -> str | bool:
+def _render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     """Write plain SQLAlchemy types into revisions, so that old ones never import application code."""
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"

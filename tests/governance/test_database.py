@@ -30,10 +30,15 @@ def test_a_unit_commits_when_its_block_ends(database: Database) -> None:
 
 def test_a_unit_that_raises_stores_nothing_and_rings_nobody(database: Database) -> None:
     rung: list[str] = []
-    with pytest.raises(RuntimeError), database.unit() as unit:
-        unit.session.add(key("a"))
-        unit.after_commit(lambda: rung.append("a"))
-        raise RuntimeError
+
+    def break_off() -> None:
+        with database.unit() as unit:
+            unit.session.add(key("a"))
+            unit.after_commit(lambda: rung.append("a"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert names(database) == []
     assert rung == []
 

@@ -40,7 +40,7 @@ class Server:
     def execute(self, statement: str) -> None:
         """Run one statement outside any transaction."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement.encode())
 
 
 def binaries() -> Path:
@@ -75,9 +75,9 @@ def running_server() -> Iterator[Server]:
         os.chown(folder, identity["user"], identity["group"])
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     cluster = folder / "cluster"
+    initdb = ["-D", str(cluster), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
     subprocess.run(
-        [programs / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]
-        + ["--locale=C.UTF-8"],
+        [str(programs / "initdb"), *initdb],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,
