@@ -142,16 +142,23 @@ def _roots(unit: Unit | ReadUnit, tree_size: int, ranges: Sequence[tuple[int, in
     return [fold([kept[node] for node in nodes]) for nodes in covers]
 
 
+def _nodes_at(spots: Sequence[sa.ColumnElement[bool]]) -> sa.Select[int, int, bytes]:
+    """The query for the kept hashes at any of the spots."""
+    return sa.select(LogNodeRow.level, LogNodeRow.position, LogNodeRow.hash).where(sa.or_(*spots))
+
+
 def _nodes(unit: Unit | ReadUnit, wanted: Iterable[Node]) -> dict[Node, bytes]:
     """The kept hashes among those wanted."""
-    keys = sorted(set(wanted))
-    if not keys:
+    by_level: dict[int, list[int]] = {}
+    for level, position in wanted:
+        by_level.setdefault(level, []).append(position)
+    if not by_level:
         return {}
-    rows = unit.session.execute(
-        sa.select(LogNodeRow.level, LogNodeRow.position, LogNodeRow.hash).where(
-            sa.tuple_(LogNodeRow.level, LogNodeRow.position).in_(keys)
-        )
-    )
+    # Not (level, position) IN (...): SQLite answers that by reading the whole table, and this from the primary key.
+    spots = [
+        sa.and_(LogNodeRow.level == level, LogNodeRow.position.in_(positions)) for level, positions in by_level.items()
+    ]
+    rows = unit.session.execute(_nodes_at(spots))
     return {(level, position): value for level, position, value in rows}
 
 
@@ -162,13 +169,7 @@ def check(unit: Unit | ReadUnit) -> int | None:
     no longer comes out names the first leaf that no earlier signed root vouches for. A tail that was cut off shows
     only against a checkpoint that was signed, here or in the file that ``publish`` keeps.
     """
-    signed = dict(
-        unit.session.execute(
-            sa.select(LogCheckpointRow.tree_size, LogCheckpointRow.root_hash).order_by(LogCheckpointRow.tree_size)
-        )
-        .tuples()
-        .all()
-    )
+    signed = _signed_roots(unit)
     known: dict[Node, bytes] = {}
     start, vouched, kept_nodes = 0, 0, 0
     while True:
@@ -194,6 +195,14 @@ def check(unit: Unit | ReadUnit) -> int | None:
     return end if stray or cut else None
 
 
+def _signed_roots(unit: Unit | ReadUnit) -> dict[int, bytes]:
+    """Tree size to root of every checkpoint that was signed, smallest first."""
+    rows = unit.session.execute(
+        sa.select(LogCheckpointRow.tree_size, LogCheckpointRow.root_hash).order_by(LogCheckpointRow.tree_size)
+    )
+    return {tree_size: value for tree_size, value in rows}  # noqa: C416 - dict(rows) loses the types
+
+
 def _leaves(unit: Unit | ReadUnit, start: int) -> list[bytes]:
     """Up to ``CHECK_LEAVES`` leaf bodies from ``start`` on, ending before the first index that is missing."""
     rows = unit.session.execute(
@@ -212,5 +221,5 @@ def _nodes_between(unit: Unit | ReadUnit, start: int, end: int) -> dict[Node, by
         sa.and_(LogNodeRow.level == level, LogNodeRow.position >= start >> level, LogNodeRow.position < end >> level)
         for level in range(end.bit_length())
     ]
-    rows = unit.session.execute(sa.select(LogNodeRow.level, LogNodeRow.position, LogNodeRow.hash).where(sa.or_(*spans)))
+    rows = unit.session.execute(_nodes_at(spans))
     return {(level, position): value for level, position, value in rows}
