@@ -1,0 +1,115 @@
+"""The files of a manifest as lazy frames. Columns of a CSV stay text: the format has no types to trust."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from governance.check import Facts
+from governance.errors import MeasurementRefused
+from governance.types.manifest import DataFile, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file: its role, its digest, its rows as a lazy frame and what its columns hold.
+
+    ``is_text`` says that every column is text because the format has no types. ``repeated`` names the columns that
+    occur more than once, which nobody can refer to.
+    """
+
+    role: str
+    digest: str
+    frame: pl.LazyFrame
+    schema: dict[str, pl.DataType]
+    is_text: bool
+    repeated: frozenset[str] = frozenset()
+
+
+@contextmanager
+def refusing_unreadable(what: str) -> Iterator[None]:
+    """Turn a fault of the reading engine into a refusal that names the file.
+
+    Raises:
+        MeasurementRefused: the file is truncated, not of its declared format, or not valid UTF-8.
+    """
+    try:
+        yield
+    except (PolarsError, OSError, csv.Error, UnicodeDecodeError) as fault:
+        raise MeasurementRefused(
+            expected=f"{what} in its declared format",
+            found=f"{type(fault).__name__}: {str(fault).splitlines()[0][:200] if str(fault) else 'no detail'}",
+            remedy="Write the file again, or correct the format in the manifest.",
+        ) from fault
+
+
+def manifest_of(facts: Facts) -> Manifest:
+    """The manifest among the facts.
+
+    Raises:
+        MeasurementRefused: there is none, so nothing says what the columns mean.
+    """
+    if facts.manifest is None:
+        raise MeasurementRefused(
+            expected="an evidence manifest that says what the columns mean",
+            found="none",
+            remedy="Send a manifest with the dataset or the predictions.",
+        )
+    return facts.manifest
+
+
+def open_sources(facts: Facts) -> tuple[Source, ...]:
+    """The dataset and the predictions, those of them that the manifest gives as files, in this order.
+
+    Raises:
+        MeasurementRefused: no manifest, no file in it, a file that is not at hand, or one that cannot be read.
+    """
+    manifest = manifest_of(facts)
+    files = {
+        "dataset": manifest.dataset.file if manifest.dataset is not None else None,
+        "predictions": manifest.predictions,
+    }
+    sources = tuple(_open(facts, role, file) for role, file in files.items() if file is not None)
+    if not sources:
+        raise MeasurementRefused(
+            expected="a file of rows: predictions, or a dataset with a file",
+            found="a manifest without either",
+            remedy="Upload the file and name it in the manifest.",
+        )
+    return sources
+
+
+def _open(facts: Facts, role: str, file: DataFile) -> Source:
+    path = facts.files.get(file.uri)
+    if path is None:
+        raise MeasurementRefused(
+            expected=f"the bytes of the {role}",
+            found=f"no file for {file.uri}",
+            remedy="Upload the file, then ask again.",
+            pointer=file.uri,
+        )
+    with refusing_unreadable(f"the {role}"):
+        is_text = file.format == "csv"
+        repeated = _repeated_names(path) if is_text else frozenset[str]()
+        frame = _scan_csv(path) if is_text else _scan_parquet(path)
+        schema = dict(frame.collect_schema())
+    return Source(role=role, digest=file.digest, frame=frame, schema=schema, is_text=is_text, repeated=repeated)
+
+
+def _scan_parquet(path: Path) -> pl.LazyFrame:
+    # A path is one file and says nothing about the data, whatever characters it holds.
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def _scan_csv(path: Path) -> pl.LazyFrame:
+    return pl.scan_csv(path, infer_schema=False, glob=False, truncate_ragged_lines=False, encoding="utf8")
+
+
+def _repeated_names(path: Path) -> frozenset[str]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        header = next(csv.reader(stream), [])
+    return frozenset(name for name in header if header.count(name) > 1)
