@@ -1,0 +1,106 @@
+"""Evidence comes in and decisions go out: manifests, signed test results, sealed decisions."""
+
+from typing import Any
+
+from audits import store
+from audits.context import GateContext
+from audits.tables import DecisionRow
+from governance.access.signers import trusted_signers
+from governance.bundle import decision_leaf
+from governance.canonical import canonical, read_json, sha256
+from governance.database import Unit
+from governance.errors import InputRefused, NotFound
+from governance.log.journal import Leaf, append
+from governance.signing import dsse
+from governance.signing.statement import decision_statement, read_test_result
+from governance.types.decision import Decision
+from governance.types.manifest import Manifest
+from governance.types.results import Measurement, Origin
+from governance.types.value import parse_value
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+def submit(unit: Unit, context: GateContext, body: bytes, *, by: str) -> tuple[str, bool]:
+    """Keep a manifest or a signed test result; gives its digest and whether it is new.
+
+    Raises:
+        MalformedBody: not JSON. InputRefused: neither a manifest nor a test result, or one of a signer nobody trusts.
+        NotFound: a manifest names bytes that were not uploaded.
+    """
+    raw = read_json(body)
+    if not isinstance(raw, dict):
+        raise InputRefused(expected="a JSON object", found=type(raw).__name__, remedy="Send a manifest or an envelope.")
+    if "payloadType" in raw:
+        return _submit_test_result(unit, body, by=by)
+    return _submit_manifest(unit, context, raw, by=by)
+
+
+def _submit_manifest(unit: Unit, context: GateContext, raw: dict[str, Any], *, by: str) -> tuple[str, bool]:
+    manifest = parse_value(Manifest, raw, what="a manifest of kind assay.evidence/v1")
+    for uri in artifact_uris(manifest):
+        if not context.artifacts.holds(uri.removeprefix("artifact:")):
+            raise NotFound(
+                expected=f"uploaded bytes under {uri}", found="none", remedy="Upload them first: PUT /v1/artifacts/{sha256}."
+            )
+    name = manifest.value_digest()
+    new = store.add_evidence(unit, name=name, kind="manifest", manifest=manifest, by=by)
+    if new:
+        _record(unit, name, "manifest")
+    return name, new
+
+
+def _submit_test_result(unit: Unit, body: bytes, *, by: str) -> tuple[str, bool]:
+    signers = trusted_signers(unit)
+    manifest_raw, measurement_documents, keyid, timestamp = read_test_result(
+        body, {keyid: key for keyid, (_, key) in signers.items()}
+    )
+    manifest = parse_value(Manifest, manifest_raw, what="the manifest in the test result")
+    name, signer = sha256(body), signers[keyid][0]
+    new = store.add_evidence(unit, name=name, kind="test_result", manifest=manifest, by=by, signer=signer)
+    if new:
+        for document in measurement_documents:
+            store.add_measurement(
+                unit,
+                parse_value(Measurement, document, what="a measurement in the test result"),
+                manifest_digest=manifest.value_digest(),
+                collected_at=min(manifest.collected_at or timestamp, timestamp, unit.now),
+                origin=Origin.ATTESTED,
+                evidence_digest=name,
+                signer=signer,
+            )
+        _record(unit, name, "test_result")
+    return name, new
+
+
+def _record(unit: Unit, name: str, kind: str) -> None:
+    append(unit, [Leaf(kind="evidence", body=canonical({"kind": f"evidence.{kind}/v1", "digest": name}))])
+
+
+def artifact_uris(manifest: Manifest) -> list[str]:
+    """Every artifact URI the manifest names."""
+    files = [manifest.predictions, manifest.model, manifest.dataset.file if manifest.dataset else None]
+    return [file.uri for file in files if file is not None]
+
+
+def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id: str) -> DecisionRow:
+    """Keep a decision, sign its statement and append it to the log, all in the unit's one transaction."""
+    name = store.keep(unit, "decision", decision)
+    key = context.ring.decision
+    envelope = dsse.sign(canonical(decision_statement(decision, name)), key, payload_type=PAYLOAD_TYPE)
+    places = append(unit, [Leaf(kind="decision", body=decision_leaf(envelope, key))])
+    row = DecisionRow(
+        id=decision.decision_id,
+        evaluation_id=evaluation_id,
+        digest=name,
+        subject_digest=decision.subject.digest,
+        environment=decision.environment,
+        verdict=decision.verdict.value,
+        mode=decision.mode,
+        evaluated_at=decision.evaluated_at,
+        valid_until=decision.valid_until,
+        envelope=canonical(envelope.document()),
+        log_index=places[0],
+    )
+    store.add(unit, [row])
+    return row

@@ -1,0 +1,221 @@
+"""The gate's path: a request becomes an evaluation, its checks are answered, and a decision is sealed."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from audits import store
+from audits.context import GateContext
+from audits.decision import Combined, combine
+from audits.evidence import seal
+from audits.judging import Case, outcome, result_digests, to_measure
+from audits.plan import Planned, plan
+from audits.policies import choose
+from audits.tables import DecisionRow, EvaluationRow
+from governance import __version__
+from governance.canonical import digest
+from governance.check import Facts
+from governance.clock import rfc3339, uuid7
+from governance.database import Unit
+from governance.errors import InputRefused
+from governance.types.ancestry import Ancestry
+from governance.types.decision import CheckOutcome, Decision
+from governance.types.evaluation import EvaluationRequest
+from governance.types.manifest import Manifest
+from governance.types.policy import Policy, PolicyReference
+from governance.types.results import Reason, Verdict
+from governance.types.value import duration
+from lineage.view import StoredLineage
+
+ENGINE = f"assay {__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An evaluation that was taken: its id, and whether it answers an earlier request with the same key."""
+
+    id: str
+    replayed: bool
+
+
+def request(
+    unit: Unit, context: GateContext, body: EvaluationRequest, *, principal: str, key: str, ring: Callable[[str], None]
+) -> Accepted:
+    """Take a gate request; when all its evidence is at hand it is decided in this very transaction.
+
+    Raises:
+        InputRefused: the key was used for another body, or evidence is of another subject.
+        NotFound: the policy or a piece of evidence does not exist. Conflict: several policies or models fit.
+    """
+    body_digest = body.value_digest()
+    earlier = store.evaluation_of_key(unit, principal, key)
+    if earlier is not None:
+        if earlier.body_digest != body_digest:
+            raise InputRefused(
+                expected="the body that this Idempotency-Key was first sent with",
+                found="another body",
+                remedy="Use a new key for a new request.",
+            )
+        return Accepted(earlier.id, replayed=True)
+    evidence = _evidence(unit, body)
+    manifest_digest = _manifest_digest(unit, evidence, body)
+    ancestry = StoredLineage(unit).ancestry(body.subject)
+    policy = choose(unit, name=body.policy, environment=body.environment, risk_tier=_risk_tier(ancestry))
+    row = EvaluationRow(
+        id=str(uuid7(unit.now)),
+        state="queued",
+        deadline=unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
+        principal=principal,
+        idempotency_key=key,
+        body_digest=body_digest,
+        request=body.document(),
+        policy_name=policy.name if policy else None,
+        policy_version=policy.version if policy else None,
+        policy_digest=policy.digest if policy else None,
+        manifest_digest=manifest_digest,
+        evidence=evidence,
+        nonce=secrets.token_hex(16),
+        requested_at=unit.now,
+        faults=[],
+    )
+    store.add(unit, [row])
+    if missing(unit, row):
+        unit.after_commit(lambda: ring(row.id))
+    else:
+        conclude(unit, context, row)
+    return Accepted(row.id, replayed=False)
+
+
+def _evidence(unit: Unit, body: EvaluationRequest) -> list[str]:
+    if body.evidence == "latest":
+        return store.latest_evidence(unit, body.subject.digest)
+    return sorted({reference.digest for reference in body.evidence})
+
+
+def _manifest_digest(unit: Unit, evidence: list[str], body: EvaluationRequest) -> str | None:
+    rows = [store.evidence(unit, name) for name in evidence]
+    if any(row.subject_digest != body.subject.digest for row in rows):
+        raise InputRefused(
+            expected=f"evidence about {body.subject.digest}",
+            found="evidence about another model",
+            remedy="Submit evidence whose manifest names this subject.",
+            pointer="/evidence",
+        )
+    manifests = {row.manifest_digest for row in rows}
+    if len(manifests) > 1:
+        raise InputRefused(
+            expected="evidence made from one manifest",
+            found=f"evidence from {len(manifests)} manifests",
+            remedy="Name the test results of one manifest.",
+            pointer="/evidence",
+        )
+    return next(iter(manifests), None)
+
+
+def _risk_tier(ancestry: Ancestry) -> str | None:
+    return next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
+
+
+def _case(unit: Unit, row: EvaluationRow) -> tuple[Case | None, list[Planned]]:
+    """What the evaluation judges, and its plan; no case when no policy applies."""
+    if row.policy_digest is None:
+        return None, []
+    body = EvaluationRequest.model_validate(row.request)
+    policy = store.policy(unit, row.policy_digest)
+    manifest = store.fetch(unit, row.manifest_digest, Manifest) if row.manifest_digest else None
+    facts = Facts(
+        subject=body.subject,
+        environment=body.environment,
+        evaluated_at=unit.now,
+        manifest=manifest,
+        lineage=StoredLineage(unit),
+    )
+    return Case(row, policy, manifest, facts), plan(policy, environment=body.environment)
+
+
+def missing(unit: Unit, row: EvaluationRow) -> list[Planned]:
+    """Checks that have yet to be measured for this evaluation."""
+    case, planned = _case(unit, row)
+    return to_measure(unit, case, planned, now=unit.now) if case else []
+
+
+def conclude(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow | None:
+    """Judge what there is and seal the decision; None when it still waits for a person.
+
+    Past the deadline nothing is waited for: what is missing then makes the verdict indeterminate.
+    """
+    case, planned = _case(unit, row)
+    outcomes = [outcome(unit, case, check, now=unit.now) for check in planned] if case else []
+    combined = combine(case.policy if case else None, {item.id: item.result for item in outcomes})
+    if combined.verdict is Verdict.PENDING:
+        if row.deadline is None or unit.now < row.deadline:
+            row.state = "awaiting_review"
+            unit.session.flush()
+            return None
+        combined = _review_missed(combined)
+    decision = _decision(unit, context, row, outcomes, combined)
+    sealed = seal(unit, context, decision, evaluation_id=row.id)
+    row.state = "done"
+    unit.session.flush()
+    return sealed
+
+
+def _review_missed(combined: Combined) -> Combined:
+    reason = Reason(
+        code="review.missing",
+        message=f"Nobody did the {' and the '.join(combined.waiting_for)} before the deadline.",
+        remediation="Look at the warnings and mend them, or publish a policy with `on_warn: allow`.",
+    )
+    return Combined(Verdict.INDETERMINATE, (*combined.reasons, reason))
+
+
+def _decision(
+    unit: Unit, context: GateContext, row: EvaluationRow, outcomes: list[CheckOutcome], combined: Combined
+) -> Decision:
+    body = EvaluationRequest.model_validate(row.request)
+    policy = _reference(row)
+    ancestry_digest = store.keep(unit, "ancestry", StoredLineage(unit).ancestry(body.subject))
+    snapshot = {
+        "request": row.body_digest,
+        "policy": row.policy_digest,
+        "manifest": row.manifest_digest,
+        "measurements": dict(result_digests(outcomes)),
+        "faults": row.faults,
+        "ancestry": ancestry_digest,
+        "nonce": row.nonce,
+        "engine": ENGINE,
+        "evaluated_at": rfc3339(unit.now),
+    }
+    allowed = combined.verdict is Verdict.ALLOW and row.policy_digest is not None
+    validity = store.policy(unit, row.policy_digest).validity if allowed and row.policy_digest else None
+    return Decision(
+        decision_id=row.id,
+        origin=context.origin,
+        verdict=combined.verdict,
+        mode=body.mode,
+        reasons=combined.reasons,
+        checks=tuple(outcomes),
+        subject=body.subject,
+        environment=body.environment,
+        policy=policy,
+        engine=ENGINE,
+        evaluated_at=unit.now,
+        valid_until=unit.now + duration(validity) if validity else None,
+        input_digest=digest(snapshot),
+        manifest_digest=row.manifest_digest,
+        ancestry_digest=ancestry_digest,
+        nonce=row.nonce,
+        context=body.context,
+    )
+
+
+def _reference(row: EvaluationRow) -> PolicyReference | None:
+    if row.policy_name is None or row.policy_version is None or row.policy_digest is None:
+        return None
+    return PolicyReference(name=row.policy_name, version=row.policy_version, digest=row.policy_digest)
+
+
+def policy_of(unit: Unit, row: EvaluationRow) -> Policy | None:
+    """The policy an evaluation is judged by."""
+    return store.policy(unit, row.policy_digest) if row.policy_digest else None

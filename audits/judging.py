@@ -1,0 +1,151 @@
+"""Every planned check as the decision counts it: found evidence judged, missing evidence named."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from audits import store
+from audits.plan import Planned, pick
+from audits.tables import EvaluationRow, MeasurementRow
+from governance.check import Facts
+from governance.database import Unit
+from governance.errors import AssayError
+from governance.types.decision import CheckOutcome
+from governance.types.manifest import Manifest
+from governance.types.policy import Policy
+from governance.types.results import CheckResult, CheckStatus, Finding, Measurement, Origin
+from governance.types.value import Severity, duration
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an evaluation judges: its row, its policy and manifest, and the facts that inline checks look at."""
+
+    row: EvaluationRow
+    policy: Policy
+    manifest: Manifest | None
+    facts: Facts
+
+
+def stored_for(unit: Unit, planned: Planned, manifest_digest: str) -> list[MeasurementRow]:
+    """Measurements of the manifest that fit the check, its version and its measuring parameters."""
+    return store.measurements(
+        unit,
+        manifest_digest=manifest_digest,
+        check=planned.check.id,
+        version=planned.check.version,
+        measured_with=dict(planned.check.measuring_params(planned.params)),
+    )
+
+
+def found(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> MeasurementRow | None:
+    """The stored measurement that answers the check; None when it has yet to be made."""
+    if case.row.manifest_digest is None or planned.check.place == "inline":
+        return None
+    rows = stored_for(unit, planned, case.row.manifest_digest)
+    return pick(rows, case.policy.evidence, named=case.row.evidence, now=now)
+
+
+def outcome(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> CheckOutcome:
+    """The check's result with the evidence under it; evidence that is absent, stale or broken never passes."""
+    row = found(unit, case, planned, now=now)
+    digest: str | None = None
+    if row is not None:
+        digest = row.digest
+        result = _judged(planned, store.fetch(unit, row.digest, Measurement))
+    elif planned.check.place == "inline":
+        result, digest = _inline(unit, case, planned, now=now)
+    else:
+        result = _unanswered(unit, case, planned, now=now)
+    return CheckOutcome(
+        id=planned.check.id,
+        title=planned.check.title,
+        severity=planned.line.severity,
+        reason_planned=planned.reason,
+        result=result,
+        params=planned.params.document(),
+        measurement_digest=digest,
+        origin=Origin(row.origin) if row else Origin.MEASURED if digest else None,
+        collected_at=row.collected_at if row else now if digest else None,
+        signer=row.signer if row else None,
+    )
+
+
+def _judged(planned: Planned, measurement: Measurement) -> CheckResult:
+    try:
+        return planned.check.judge(measurement, planned.params)
+    except AssayError as fault:
+        return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
+
+
+def _inline(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> tuple[CheckResult, str | None]:
+    try:
+        measurement = planned.check.measure(case.facts, planned.params)
+    except AssayError as fault:
+        return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy), None
+    # Inline measurements belong to the moment of the decision; they are kept as documents and never reused.
+    digest = store.keep(unit, "measurement", measurement)
+    return _judged(planned, measurement), digest
+
+
+def _unanswered(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> CheckResult:
+    fault = next((fault for fault in case.row.faults if fault["check"] == planned.check.id), None)
+    if fault is not None:
+        return _broken(planned, CheckStatus.ERROR, fault["code"], fault["message"], fault["remedy"])
+    if case.manifest is None or case.row.manifest_digest is None:
+        return _broken(
+            planned, CheckStatus.NOT_RUN, "evidence.missing", f"No evidence for {planned.check.id} was submitted.",
+            "Submit a manifest that says what is measured: POST /v1/evidence.",
+        )  # fmt: skip
+    limit = case.policy.evidence.max_age
+    if stored_for(unit, planned, case.row.manifest_digest) or collected_at_of(unit, case.row) < now - duration(limit):
+        return _broken(
+            planned, CheckStatus.INSUFFICIENT_EVIDENCE, "evidence.not_acceptable",
+            f"The evidence for {planned.check.id} is older than {limit} or less trusted than the policy asks "
+            f"({case.policy.evidence.least_origin.value}).",
+            "Collect fresh evidence from the source the policy names and submit it.",
+        )  # fmt: skip
+    return _broken(
+        planned, CheckStatus.NOT_RUN, "evidence.not_measured",
+        f"{planned.check.id} was not measured before the deadline.",
+        "Ask again; if it persists, measure less or raise ASSAY_GATE__DEADLINE_SECONDS.",
+    )  # fmt: skip
+
+
+def collected_at_of(unit: Unit, row: EvaluationRow) -> datetime:
+    """When the evaluation's data were collected, as the manifest says itself, else when it arrived."""
+    instants = [store.evidence(unit, name).submitted_at for name in row.evidence]
+    stated = store.fetch(unit, row.manifest_digest, Manifest).collected_at if row.manifest_digest else None
+    return min([*instants, *([stated] if stated else [])])
+
+
+def _broken(planned: Planned, status: CheckStatus, code: str, message: str, remedy: str) -> CheckResult:
+    finding = Finding(code=code, severity=Severity.HIGH, message=message, remediation=remedy)
+    return CheckResult(
+        check=planned.check.id,
+        check_version=planned.check.version,
+        status=status,
+        reason=code,
+        message=message,
+        findings=(finding,),
+        not_checked=planned.check.not_checked,
+    )
+
+
+def to_measure(unit: Unit, case: Case, plan: Sequence[Planned], *, now: datetime) -> list[Planned]:
+    """Checks whose measurement has yet to be made here: planned, without acceptable evidence, and not refused."""
+    if case.row.manifest_digest is None or collected_at_of(unit, case.row) < now - duration(case.policy.evidence.max_age):
+        return []
+    refused = {fault["check"] for fault in case.row.faults}
+    return [
+        planned
+        for planned in plan
+        if planned.check.place == "process"
+        and planned.check.id not in refused
+        and found(unit, case, planned, now=now) is None
+    ]
+
+
+def result_digests(outcomes: Sequence[CheckOutcome]) -> Mapping[str, str | None]:
+    """Measurement digest by check id."""
+    return {outcome.id: outcome.measurement_digest for outcome in outcomes}

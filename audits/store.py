@@ -1,0 +1,251 @@
+"""Reading and writing the rows of the gate; nobody else touches them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow, PolicyVersionRow
+from governance.canonical import canonical, digest, read_json, sha256
+from governance.database import ReadUnit, Unit
+from governance.errors import NotFound
+from governance.types.decision import Decision
+from governance.types.manifest import Manifest
+from governance.types.policy import Policy, PolicyReference
+from governance.types.results import Measurement, Origin
+from governance.types.value import Value
+
+AnyUnit = Unit | ReadUnit
+ValueT = TypeVar("ValueT", bound=Value)
+
+
+def keep(unit: Unit, kind: str, value: Value) -> str:
+    """Store a value's canonical bytes and give their digest; the same value is kept once."""
+    body = canonical(value.document())
+    name = sha256(body)
+    if unit.session.get(DocumentRow, name) is None:
+        unit.session.add(DocumentRow(digest=name, kind=kind, body=body))
+        unit.session.flush()
+    return name
+
+
+def body_of(unit: AnyUnit, name: str) -> bytes:
+    """The canonical bytes under a digest.
+
+    Raises:
+        NotFound: nothing is stored under it.
+    """
+    row = unit.session.get(DocumentRow, name)
+    if row is None:
+        raise NotFound(expected="the digest of a stored document", found=name, remedy="Check the digest.")
+    return row.body
+
+
+def fetch(unit: AnyUnit, name: str, model: type[ValueT]) -> ValueT:
+    """The value under a digest."""
+    return model.model_validate(read_json(body_of(unit, name)))
+
+
+@lru_cache(maxsize=256)
+def _parsed_policy(body: bytes) -> Policy:
+    return Policy.model_validate(read_json(body))
+
+
+def policy(unit: AnyUnit, name: str) -> Policy:
+    """The policy under a digest."""
+    return _parsed_policy(body_of(unit, name))
+
+
+def _reference(row: PolicyVersionRow) -> PolicyReference:
+    return PolicyReference(name=row.name, version=row.version, digest=row.digest)
+
+
+def latest_policy(unit: AnyUnit, name: str) -> PolicyReference | None:
+    """The newest version of a policy; None when there is none."""
+    row = unit.session.scalars(
+        sa.select(PolicyVersionRow).where(PolicyVersionRow.name == name).order_by(PolicyVersionRow.version.desc())
+    ).first()
+    return _reference(row) if row else None
+
+
+def latest_policies(unit: AnyUnit) -> list[PolicyReference]:
+    """The newest version of every policy, by name."""
+    newest: dict[str, PolicyReference] = {}
+    for row in unit.session.scalars(
+        sa.select(PolicyVersionRow).order_by(PolicyVersionRow.name, PolicyVersionRow.version)
+    ):
+        newest[row.name] = _reference(row)
+    return list(newest.values())
+
+
+def policy_version(unit: AnyUnit, name: str, version: int) -> PolicyReference | None:
+    """One version of a policy; None when there is none."""
+    row = unit.session.get(PolicyVersionRow, (name, version))
+    return _reference(row) if row else None
+
+
+def add_policy(unit: Unit, value: Policy, *, version: int, by: str) -> PolicyReference:
+    """Keep one version of a policy."""
+    row = PolicyVersionRow(
+        name=value.name, version=version, digest=keep(unit, "policy", value), recorded_at=unit.now, recorded_by=by
+    )
+    unit.session.add(row)
+    unit.session.flush()
+    return _reference(row)
+
+
+def add_evidence(
+    unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None
+) -> bool:
+    """Keep a piece of evidence under its digest; False when it is known already."""
+    if unit.session.get(EvidenceRow, name) is not None:
+        return False
+    unit.session.add(
+        EvidenceRow(
+            digest=name,
+            kind=kind,
+            manifest_digest=keep(unit, "manifest", manifest),
+            subject_digest=manifest.subject.digest,
+            submitted_at=unit.now,
+            submitted_by=by,
+            signer=signer,
+        )
+    )
+    unit.session.flush()
+    return True
+
+
+def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
+    """One piece of evidence.
+
+    Raises:
+        NotFound: no evidence has this digest.
+    """
+    row = unit.session.get(EvidenceRow, name)
+    if row is None:
+        raise NotFound(expected="submitted evidence", found=name, remedy="Submit it first: POST /v1/evidence.")
+    return row
+
+
+def latest_evidence(unit: AnyUnit, subject_digest: str) -> list[str]:
+    """The newest manifest of a subject, and every test result that was made from the same manifest."""
+    rows = unit.session.scalars(
+        sa.select(EvidenceRow)
+        .where(EvidenceRow.subject_digest == subject_digest)
+        .order_by(EvidenceRow.submitted_at.desc(), EvidenceRow.digest)
+    ).all()
+    return [row.digest for row in rows if row.manifest_digest == rows[0].manifest_digest]
+
+
+def add_measurement(
+    unit: Unit,
+    measurement: Measurement,
+    *,
+    manifest_digest: str,
+    collected_at: datetime,
+    origin: Origin = Origin.MEASURED,
+    evidence_digest: str | None = None,
+    signer: str | None = None,
+) -> str:
+    """Keep a measurement and give its digest."""
+    name = keep(unit, "measurement", measurement)
+    unit.session.add(
+        MeasurementRow(
+            digest=name,
+            check_id=measurement.check,
+            check_version=measurement.check_version,
+            manifest_digest=manifest_digest,
+            measured_with_digest=digest(measurement.measured_with),
+            origin=origin.value,
+            signer=signer,
+            evidence_digest=evidence_digest,
+            collected_at=collected_at,
+        )
+    )
+    unit.session.flush()
+    return name
+
+
+def measurements(
+    unit: AnyUnit, *, manifest_digest: str, check: str, version: str, measured_with: dict[str, object]
+) -> list[MeasurementRow]:
+    """Measurements of a manifest by one check, taken with these parameters, newest first."""
+    return list(
+        unit.session.scalars(
+            sa.select(MeasurementRow)
+            .where(
+                MeasurementRow.manifest_digest == manifest_digest,
+                MeasurementRow.check_id == check,
+                MeasurementRow.check_version == version,
+                MeasurementRow.measured_with_digest == digest(measured_with),
+            )
+            .order_by(MeasurementRow.collected_at.desc(), MeasurementRow.id.desc())
+        )
+    )
+
+
+def evaluation(unit: AnyUnit, identifier: str) -> EvaluationRow:
+    """One evaluation.
+
+    Raises:
+        NotFound: no evaluation has this id.
+    """
+    row = unit.session.get(EvaluationRow, identifier)
+    if row is None:
+        raise NotFound(expected="the id of an evaluation", found=repr(identifier[:80]), remedy="Check the id.")
+    return row
+
+
+def evaluation_of_key(unit: AnyUnit, principal: str, key: str) -> EvaluationRow | None:
+    """The evaluation a principal asked for under an idempotency key; None when there is none."""
+    return unit.session.scalars(
+        sa.select(EvaluationRow).where(EvaluationRow.principal == principal, EvaluationRow.idempotency_key == key)
+    ).first()
+
+
+def waiting_evaluations(unit: AnyUnit, now: datetime, limit: int) -> list[str]:
+    """Ids of evaluations that nobody works on, or whose deadline has passed, oldest first."""
+    return list(
+        unit.session.scalars(
+            sa.select(EvaluationRow.id)
+            .where(
+                sa.or_(
+                    EvaluationRow.state == "queued",
+                    sa.and_(EvaluationRow.state == "running", EvaluationRow.leased_until < now),
+                    sa.and_(EvaluationRow.state == "awaiting_review", EvaluationRow.deadline < now),
+                )
+            )
+            .order_by(EvaluationRow.requested_at)
+            .limit(limit)
+        )
+    )
+
+
+def decision_row(unit: AnyUnit, identifier: str) -> DecisionRow:
+    """One sealed decision.
+
+    Raises:
+        NotFound: no decision has this id.
+    """
+    row = unit.session.get(DecisionRow, identifier)
+    if row is None:
+        raise NotFound(expected="the id of a decision", found=repr(identifier[:80]), remedy="Check the id.")
+    return row
+
+
+def decision_of_evaluation(unit: AnyUnit, evaluation_id: str) -> DecisionRow | None:
+    """The decision an evaluation ended in; None while it has not."""
+    return unit.session.scalars(sa.select(DecisionRow).where(DecisionRow.evaluation_id == evaluation_id)).first()
+
+
+def decision(unit: AnyUnit, row: DecisionRow) -> Decision:
+    """The value of a sealed decision."""
+    return fetch(unit, row.digest, Decision)
+
+
+def add(unit: Unit, rows: Iterable[EvaluationRow | DecisionRow]) -> None:
+    """Insert rows now, so that what refers to them may follow."""
+    unit.session.add_all(rows)
+    unit.session.flush()

@@ -1,0 +1,1 @@
+"""Policy packs that ship with the product."""
