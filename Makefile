@@ -78,7 +78,7 @@ lint: venv ## format, lint, types and import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --config importlinter.ini
 
 format: venv ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix-only --quiet .
