@@ -1,0 +1,191 @@
+"""A decision's proof as files that other people's tools read: the Sigstore bundle, and whom to trust.
+
+Everything here is a pure function of values; ``governance.verify`` is the other direction.
+
+Source: Sigstore ``bundle.proto`` v0.3, ``trustroot.proto`` v0.1 and Rekor's ``dsse`` 0.0.2 record, in their JSON forms.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from governance.canonical import canonical, read_json
+from governance.clock import rfc3339
+from governance.errors import InputRefused, ProofRejected
+from governance.log.checkpoint import Checkpoint, key_digest, read_verifier_key, verifier_key
+from governance.signing.dsse import Envelope, decode, encode
+from governance.signing.keys import KeyRing, PublicKey
+from governance.types.value import Value, parse_value
+
+BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+LEAF_KIND = "dsse"
+LEAF_VERSION = "0.0.2"
+KEY_DETAILS = "PKIX_ED25519"
+
+
+class DecisionKey(Value):
+    """A key that decisions are signed with, and since when."""
+
+    keyid: str
+    pem: str
+    valid_from: datetime
+
+    @property
+    def key(self) -> PublicKey:
+        """The key itself."""
+        return PublicKey.from_pem(self.pem)
+
+
+class CheckpointKey(Value):
+    """The key that checkpoints are signed with, as a signed note's verifier key, and since when."""
+
+    vkey: str
+    valid_from: datetime
+
+
+class Trust(Value):
+    """Whom a verifier trusts: one instance, named by its log's origin, and its keys. The file ``trust.json``.
+
+    ``sigstore_trusted_root`` says the same for tools of the Sigstore kind; they take the decision key beside it.
+    """
+
+    kind: Literal["assay.trust/v1"] = "assay.trust/v1"
+    origin: str
+    decision_keys: tuple[DecisionKey, ...] = Field(min_length=1)
+    checkpoint_key: CheckpointKey
+    sigstore_trusted_root: dict[str, JsonValue]
+
+    def content(self) -> bytes:
+        """The file's bytes."""
+        return canonical(self.document())
+
+    def keys(self) -> dict[str, PublicKey]:
+        """Key id to key, of those that sign decisions."""
+        return {each.keyid: each.key for each in self.decision_keys}
+
+    def log_key(self) -> PublicKey:
+        """The key that signs checkpoints."""
+        return read_verifier_key(self.checkpoint_key.vkey)[1]
+
+
+def decision_leaf(envelope: Envelope, key: PublicKey) -> bytes:
+    """The log's leaf for a signed decision: a Rekor ``dsse`` 0.0.2 record in its RFC 8785 form.
+
+    It holds the payload's digest and not the payload, so that erasing a decision leaves the log whole.
+    """
+    payload = decode(envelope.payload, what="the payload")
+    signature = {
+        "content": envelope.signatures[0].sig,
+        "verifier": {"keyDetails": KEY_DETAILS, "publicKey": {"rawBytes": encode(key.der)}},
+    }
+    record = {
+        "payloadHash": {"algorithm": "SHA2_256", "digest": encode(hashlib.sha256(payload).digest())},
+        "signatures": [signature],
+    }
+    return canonical({"apiVersion": LEAF_VERSION, "kind": LEAF_KIND, "spec": {"dsseV002": record}})
+
+
+def decision_bundle(
+    envelope: Envelope,
+    key: PublicKey,
+    *,
+    index: int,
+    inclusion: Sequence[bytes],
+    checkpoint: Checkpoint,
+    checkpoint_key: PublicKey,
+) -> bytes:
+    """The Sigstore bundle of a decision, in its RFC 8785 form, which is the only one ``verify_bundle`` takes.
+
+    ``key`` signed the envelope, ``index`` is its leaf's, and ``inclusion`` proves the leaf in ``checkpoint``'s tree.
+
+    Raises:
+        InputRefused: the checkpoint is older than the leaf.
+    """
+    if not 0 <= index < checkpoint.size:
+        raise InputRefused(
+            expected=f"a checkpoint of more than {index} leaves",
+            found=f"one of {checkpoint.size}",
+            remedy="Publish a checkpoint after the decision is committed.",
+        )
+    proof = {
+        "logIndex": str(index),
+        "rootHash": encode(checkpoint.root),
+        "treeSize": str(checkpoint.size),
+        "hashes": [encode(each) for each in inclusion],
+        "checkpoint": {"envelope": checkpoint.note},
+    }
+    entry = {
+        "logIndex": str(index),
+        "logId": {"keyId": encode(key_digest(checkpoint.origin, checkpoint_key))},
+        "kindVersion": {"kind": LEAF_KIND, "version": LEAF_VERSION},
+        "inclusionProof": proof,
+        "canonicalizedBody": encode(decision_leaf(envelope, key)),
+    }
+    return canonical(
+        {
+            "mediaType": BUNDLE_TYPE,
+            "verificationMaterial": {"publicKey": {"hint": key.keyid}, "tlogEntries": [entry]},
+            "dsseEnvelope": envelope.document(),
+        }
+    )
+
+
+def trusted_root(origin: str, key: PublicKey, valid_from: datetime) -> dict[str, JsonValue]:
+    """Sigstore's trusted root for a log of this origin and key.
+
+    It leaves out ``checkpointKeyId``: verifiers derive the same value, and one of them refuses a bundle otherwise.
+    """
+    log: dict[str, JsonValue] = {
+        "baseUrl": f"https://{origin}",
+        "hashAlgorithm": "SHA2_256",
+        "publicKey": {
+            "rawBytes": encode(key.der),
+            "keyDetails": KEY_DETAILS,
+            "validFor": {"start": rfc3339(valid_from)},
+        },
+        "logId": {"keyId": encode(key_digest(origin, key))},
+    }
+    return {
+        "mediaType": TRUSTED_ROOT_TYPE,
+        "tlogs": [log],
+        "certificateAuthorities": [],
+        "ctlogs": [],
+        "timestampAuthorities": [],
+    }
+
+
+def trust_of(ring: KeyRing, origin: str) -> Trust:
+    """What an instance publishes about itself for those who verify its decisions."""
+    decision, checkpoint = ring.decision.public, ring.checkpoint.public
+    return Trust(
+        origin=origin,
+        decision_keys=(DecisionKey(keyid=decision.keyid, pem=decision.pem, valid_from=ring.valid_from),),
+        checkpoint_key=CheckpointKey(vkey=verifier_key(origin, checkpoint), valid_from=ring.valid_from),
+        sigstore_trusted_root=trusted_root(origin, checkpoint, ring.valid_from),
+    )
+
+
+def read_trust(content: bytes) -> Trust:
+    """The trust in a file's bytes, once its parts are found to agree.
+
+    Raises:
+        MalformedBody: it is not JSON.
+        InputRefused: it is not a trust file.
+        ProofRejected: a key id, the origin or the trusted root says something else than the keys.
+    """
+    trust = parse_value(Trust, read_json(content), what="a trust file")
+    name, key = read_verifier_key(trust.checkpoint_key.vkey)
+    expected = trusted_root(trust.origin, key, trust.checkpoint_key.valid_from)
+    named = all(each.key.keyid == each.keyid for each in trust.decision_keys)
+    apart = all(each.keyid != key.keyid for each in trust.decision_keys)
+    if not named or not apart or name != trust.origin or trust.sigstore_trusted_root != expected:
+        raise ProofRejected(
+            expected="a trust file whose key ids, origin and trusted root follow from its keys",
+            found="parts that disagree",
+            remedy="Get the file from the instance again, over a channel you trust.",
+        )
+    return trust

@@ -1,0 +1,123 @@
+"""Signing what the log says, and never two stories: each checkpoint extends the last one signed.
+
+The last one is kept in the database and in a file outside it, so that a database put back from a backup, or cut, is
+noticed before a second story about the same leaves is signed.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from governance.database import Database, ReadUnit, Unit
+from governance.errors import AssayError, InputRefused, ProofRejected, StorageUnavailable
+from governance.log import journal
+from governance.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from governance.log.merkle import verify_consistency
+from governance.log.tables import LogCheckpointRow
+from governance.signing.keys import KeyRing, PublicKey
+
+
+def publish(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> Checkpoint:
+    """A signed checkpoint of the log as it is committed now; the last one again when nothing was appended since.
+
+    Called after commit of what was appended, in a unit of its own. ``kept`` is the file outside the database, usually
+    ``<home>/checkpoint``; where it is absent, one is written.
+
+    Raises:
+        ProofRejected: the log does not extend the last checkpoint signed, in the database or in the file; nothing is
+            signed.
+        StorageUnavailable: the file or the database cannot be written; nothing is given out.
+    """
+    with database.unit() as unit:
+        journal.lock(unit)
+        size = journal.size(unit)
+        last, outside = latest(unit, ring.checkpoint.public, origin=origin), _kept(kept, ring, origin)
+        for earlier in (last, outside):
+            if earlier is not None:
+                _require_extension(unit, earlier, size)
+        if last is not None and last.size == size:
+            signed = last
+        else:
+            signed = sign_checkpoint(origin, size, journal.root(unit, size), ring.checkpoint)
+            unit.session.add(
+                LogCheckpointRow(tree_size=size, root_hash=signed.root, note=signed.note, signed_at=unit.now)
+            )
+            unit.session.flush()
+        # Before the commit: the file may run ahead of this table, since its leaves are committed, but never behind
+        # what was given out.
+        if outside is None or outside.note != signed.note:
+            _keep(kept, signed.note)
+    return signed
+
+
+def latest(unit: Unit | ReadUnit, key: PublicKey, *, origin: str) -> Checkpoint | None:
+    """The last checkpoint that was signed and stored; None before the first.
+
+    Raises:
+        ProofRejected: what is stored was not signed by ``key`` for ``origin``.
+    """
+    note = unit.session.scalar(sa.select(LogCheckpointRow.note).order_by(LogCheckpointRow.tree_size.desc()).limit(1))
+    return None if note is None else open_checkpoint(note, origin, key)
+
+
+def _require_extension(unit: Unit, earlier: Checkpoint, size: int) -> None:
+    if _extends(unit, earlier, size):
+        return
+    raise ProofRejected(
+        expected=f"the log to extend the checkpoint of {earlier.size} leaves that was signed before",
+        found=f"a log of {size} leaves" + (" that is shorter" if size < earlier.size else " with other leaves"),
+        remedy="Put back the newest copy of the database; `assay log fsck` names the first leaf that differs.",
+    )
+
+
+def _extends(unit: Unit, earlier: Checkpoint, size: int) -> bool:
+    try:
+        proof = journal.consistency(unit, earlier.size, size)
+        present = journal.root(unit, size)
+    except InputRefused:  # it is shorter, or hashes that a proof needs are gone
+        return False
+    return verify_consistency(earlier.size, size, proof, earlier.root, present)
+
+
+def _kept(path: Path, ring: KeyRing, origin: str) -> Checkpoint | None:
+    try:
+        note = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as fault:
+        raise _file_fault(path, fault) from fault
+    try:
+        return open_checkpoint(note, origin, ring.checkpoint.public)
+    except AssayError as fault:
+        raise ProofRejected(
+            expected=f"the last checkpoint of {origin} in {path}",
+            found=fault.found,
+            remedy="Put back the file, the keys and the origin that belong together.",
+        ) from fault
+
+
+def _keep(path: Path, note: str) -> None:
+    """Replace the file at once and durably: a crash leaves the old note or the new one, never half of one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".checkpoint-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as fault:
+        raise _file_fault(path, fault) from fault
+
+
+def _file_fault(path: Path, fault: Exception) -> StorageUnavailable:
+    return StorageUnavailable(
+        expected=f"to read and write the last checkpoint in {path}",
+        found=getattr(fault, "strerror", None) or type(fault).__name__,
+        remedy="Mend the folder's permissions or space.",
+    )
