@@ -1,0 +1,1 @@
+"""One rule a module; each takes a ``Case`` and gives a ``RuleOutcome``."""
