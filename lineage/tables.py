@@ -1,1 +1,235 @@
-"""Tables of lineage."""
+"""Tables of lineage: the event log, which is evidence, and what is derived from it, which can be rebuilt.
+
+Derived rows point to one another by id without foreign keys: they are only ever written by ``lineage.store`` in one
+transaction, a rebuild empties and refills them, and a check of every row would cost as much as the row.
+A ``stamp`` is the event time and digest of the event that a value came from (``lineage.identity.Stamp``); the later
+stamp wins, so that no order of arrival shows.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from governance.database import BigId, Row
+
+INPUT = 0
+OUTPUT = 1
+"""Roles of a dataset for a job or run, as stored."""
+
+
+class EventRow(Row):
+    """An event as stored, once per digest. Append-only; triggers on both databases refuse changes."""
+
+    __tablename__ = "lineage_event"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    body: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    redaction_version: Mapped[int] = mapped_column(sa.SmallInteger)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    event_type: Mapped[str | None] = mapped_column(sa.Text)
+    event_time: Mapped[datetime]
+    arrived_at: Mapped[datetime]
+    run_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary, index=True)
+
+
+class FindingRow(Row):
+    """A fault of an accepted event; ``position`` counts them by place."""
+
+    __tablename__ = "lineage_finding"
+
+    event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    code: Mapped[str] = mapped_column(sa.Text)
+    pointer: Mapped[str] = mapped_column(sa.Text)
+    expected: Mapped[str] = mapped_column(sa.Text)
+    found: Mapped[str] = mapped_column(sa.Text)
+
+
+class NodeRow(Row):
+    """A dataset or job. ``identity`` digests kind and names, since PostgreSQL indexes no value above 2,700 bytes.
+
+    ``first_seen`` is null for a name that only a symlink or lineage facet gave: such a node is no entity of its own.
+    ``type`` and ``subtype`` are those of the ``datasetType`` facet, or ``processingType`` and ``jobType``.
+    """
+
+    __tablename__ = "lineage_node"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    namespace: Mapped[str] = mapped_column(sa.Text)
+    name: Mapped[str] = mapped_column(sa.Text)
+    first_seen: Mapped[datetime | None]
+    last_seen: Mapped[datetime | None]
+    type: Mapped[str | None] = mapped_column(sa.Text)
+    subtype: Mapped[str | None] = mapped_column(sa.Text)
+    type_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    explicit_since: Mapped[datetime | None]
+
+
+class RunRow(Row):
+    """A run. ``end_stamp`` is the winning terminal event's time and rank; ``end_kinds`` is a bit set of all of them."""
+
+    __tablename__ = "lineage_run"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    run_id: Mapped[str] = mapped_column(sa.Text)
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    job_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    first_start: Mapped[datetime | None]
+    first_running: Mapped[datetime | None]
+    end_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    end_kinds: Mapped[int] = mapped_column(sa.SmallInteger)
+    first_event: Mapped[datetime]
+    last_event: Mapped[datetime]
+    is_explicit: Mapped[int] = mapped_column(sa.SmallInteger)
+    parent_run_id: Mapped[str | None] = mapped_column(sa.Text)
+    parent_namespace: Mapped[str | None] = mapped_column(sa.Text)
+    parent_name: Mapped[str | None] = mapped_column(sa.Text)
+    parent_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class RunDatasetRow(Row):
+    """A run read (role 0) or wrote (role 1) a dataset."""
+
+    __tablename__ = "lineage_run_dataset"
+    __table_args__ = (
+        sa.Index(None, "node_id", "role", "first_seen"),
+        sa.Index(None, "job_id", "first_seen"),
+    )
+
+    run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    role: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
+class EdgeRow(Row):
+    """A job has read (role 0) or written (role 1) a dataset, or was declared to."""
+
+    __tablename__ = "lineage_edge"
+    __table_args__ = (sa.Index(None, "node_id", "role", "job_id"),)
+
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    role: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    run_count: Mapped[int] = mapped_column(sa.Integer)
+    latest_run_id: Mapped[int | None] = mapped_column(sa.BigInteger)
+    latest_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class DatasetVersionRow(Row):
+    """A state of a dataset that an event told: its schema, reported version and lifecycle change; never of a run."""
+
+    __tablename__ = "lineage_dataset_version"
+    __table_args__ = (sa.Index(None, "node_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    node_id: Mapped[int] = mapped_column(sa.BigInteger)
+    version: Mapped[str | None] = mapped_column(sa.Text)
+    fields: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    lifecycle: Mapped[str | None] = mapped_column(sa.Text)
+    first_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    last_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    row_count: Mapped[int | None] = mapped_column(sa.BigInteger)
+    row_count_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class VersionUseRow(Row):
+    """A run read or wrote this version."""
+
+    __tablename__ = "lineage_version_use"
+    __table_args__ = (sa.Index(None, "version_id", "role"),)
+
+    run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    role: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    version_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    first_seen: Mapped[datetime]
+
+
+class FlowRow(Row):
+    """A facet says that data flows from one dataset to another through a job or one of its runs (0: the job itself).
+
+    ``columns`` lists the pairs of columns, null where the facet names datasets only.
+    """
+
+    __tablename__ = "lineage_flow"
+    __table_args__ = (
+        sa.Index(None, "run_id", "target_id"),
+        sa.Index(None, "job_id", "target_id", "source_id"),
+    )
+
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    source_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    target_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    is_explicit: Mapped[int] = mapped_column(sa.SmallInteger)
+    columns: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    first_seen: Mapped[datetime]
+
+
+class SymlinkRow(Row):
+    """At this stamp the carrier listed the alias; an alias that is the carrier itself says that it listed none."""
+
+    __tablename__ = "lineage_symlink"
+    __table_args__ = (sa.Index(None, "alias_id"),)
+
+    carrier_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
+    alias_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class ProvenanceRow(Row):
+    """A provenance record of a dataset, or of one version of it; ``record`` is null where the facet ended the facts."""
+
+    __tablename__ = "lineage_provenance"
+    __table_args__ = (sa.Index(None, "node_id"),)
+
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
+    node_id: Mapped[int] = mapped_column(sa.BigInteger)
+    version: Mapped[str | None] = mapped_column(sa.Text)
+    record: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    record_digest: Mapped[str | None] = mapped_column(sa.Text)
+    valid_from: Mapped[datetime]
+    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    recorded_at: Mapped[datetime]
+
+
+class ModelRow(Row):
+    """A run, or a dataset event (run 0), said which bytes a model version has; ``facet`` is ``assay_model`` as sent."""
+
+    __tablename__ = "lineage_model"
+    __table_args__ = (sa.Index(None, "content_digest"),)
+
+    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    content_digest: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    facet: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    first_seen: Mapped[datetime]
+
+
+class ErasureRow(Row):
+    """A DROP or TRUNCATE of a dataset was reported."""
+
+    __tablename__ = "lineage_erasure"
+
+    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    erased_at: Mapped[datetime] = mapped_column(primary_key=True)
+    change: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+
+
+DERIVED: tuple[type[Row], ...] = (
+    FindingRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow, SymlinkRow,
+    ProvenanceRow, ModelRow, ErasureRow,
+)  # fmt: skip
+"""Everything that a rebuild empties and refills."""

@@ -1,0 +1,225 @@
+"""What an accepted event gets wrong: findings with a code, a JSON pointer, what was expected and what was found.
+
+A finding is a function of the stored event alone. The schemas are in ``lineage.schemas``.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from governance.errors import InputRefused
+from governance.types.provenance import ProvenanceRecord
+from lineage.events import EVENT_TYPES, Event
+from lineage.facets import CORE, SPEC, openlineage_schemas
+from lineage.formats import is_date_time
+from lineage.identity import is_uuid
+from lineage.redaction import MARK
+from lineage.schemas import Place, core_fault, escaped, facet_reference, faults, is_valid, shown
+
+MAX_FACET_BYTES = 16 * 2**20
+"""A facet above this stays in the event alone and is not looked into."""
+
+MAX_FINDINGS = 1000
+"""Findings kept of one event, the first by place; an event of a million faults is as wrong as one of a thousand."""
+
+PROVENANCE = "assay_provenance"
+MODEL = "assay_model"
+_FRAME = ("_producer", "_schemaURL")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One fault of an accepted event; ordered by place."""
+
+    pointer: str
+    code: str
+    expected: str
+    found: str
+
+
+def findings(event: Event) -> tuple[Finding, ...]:
+    """Everything the event gets wrong, ordered by place; empty when it conforms."""
+    found = {*_envelope(event), *_core(event)}
+    for place, pointer, facets in facet_maps(event):
+        for key, facet in facets.items():
+            found.update(_facet(event, place, f"{pointer}/{escaped(key)}", key, facet))
+    if MARK.encode() in event.body:
+        found.update(_redacted(event.document, ""))
+    return tuple(sorted(found)[:MAX_FINDINGS])
+
+
+def strict_fault(event: Event) -> InputRefused | None:
+    """Why strict mode refuses the event: the core schema 2-0-2, formats asserted; None when it conforms."""
+    fault = core_fault(event.document)
+    if fault is None:
+        return None
+    return InputRefused(
+        expected=fault.expected,
+        found=fault.found,
+        remedy="Send an event that OpenLineage's schema 2-0-2 accepts, or ask for lenient conformance.",
+        pointer=fault.pointer,
+    )
+
+
+def facet_maps(event: Event) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
+    """Each map of facets in the event: the kind of entity it belongs to, its JSON pointer, and the map."""
+    if event.run_id is not None:
+        yield "Run", "/run/facets", event.run_facets
+    if event.job is not None:
+        yield "Job", "/job/facets", event.job.facets
+    if event.dataset is not None:
+        yield "Dataset", "/dataset/facets", event.dataset.facets
+    for mention in event.inputs:
+        yield "Dataset", f"{mention.pointer}/facets", mention.facets
+        yield "InputDataset", f"{mention.pointer}/inputFacets", mention.role_facets
+    for mention in event.outputs:
+        yield "Dataset", f"{mention.pointer}/facets", mention.facets
+        yield "OutputDataset", f"{mention.pointer}/outputFacets", mention.role_facets
+
+
+def provenance_record(facet: Any) -> ProvenanceRecord | None:
+    """The record in an ``assay_provenance`` facet; None when it is not a valid one."""
+    return _read_record(facet) if isinstance(facet, dict) and not _is_deletion(facet) else None
+
+
+def model_facet(facet: Any) -> Mapping[str, Any] | None:
+    """An ``assay_model`` facet that follows its schema and is no deletion; None for any other value."""
+    if not isinstance(facet, dict) or _is_deletion(facet):
+        return None
+    return facet if is_valid(facet_reference("Dataset", MODEL, None), facet) else None
+
+
+def _is_deletion(facet: Mapping[str, Any]) -> bool:
+    return facet.get("_deleted") is True
+
+
+def _read_record(facet: Mapping[str, Any]) -> ProvenanceRecord | None:
+    content = {name: value for name, value in facet.items() if not name.startswith("_")}
+    try:
+        return ProvenanceRecord.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def _envelope(event: Event) -> Iterator[Finding]:
+    document = event.document
+    url, producer, kind = (document.get(name) for name in ("schemaURL", "producer", "eventType"))
+    if url is None:
+        yield Finding("/schemaURL", "event.schema_url_missing", "the URL of the event's schema", "nothing")
+    elif not _is_core(url):
+        yield Finding("/schemaURL", "event.schema_url_unknown", "a published OpenLineage core schema", shown(url))
+    if producer is None:
+        yield Finding("/producer", "event.producer_missing", "a URI that names the producer", "nothing")
+    if event.is_ambiguous:
+        yield Finding("", "event.kind_ambiguous", "`job` or `dataset`", f"both, read as a {event.kind}")
+    if not event.has_zone:
+        yield Finding("/eventTime", "event.time_without_zone", "a time with its zone", shown(document["eventTime"]))
+    if kind is not None and event.kind == "RunEvent" and event.event_type not in EVENT_TYPES:
+        yield Finding("/eventType", "event.type_unknown", "one of " + ", ".join(sorted(EVENT_TYPES)), shown(kind))
+    if event.run_id is not None and not is_uuid(event.run_id):
+        yield Finding("/run/runId", "event.run_id_not_uuid", "a UUID", shown(event.run_id))
+
+
+def _is_core(url: Any) -> bool:
+    if not isinstance(url, str) or not url.startswith(SPEC):
+        return False
+    path = url.partition("#")[0].removeprefix(SPEC)
+    return path.endswith("/OpenLineage.json") and path in openlineage_schemas()
+
+
+def _core(event: Event) -> Iterator[Finding]:
+    """Faults against the core schema that no code of ``_envelope`` speaks for."""
+    told = {"/eventType", "/run/runId", *(() if event.has_zone else ("/eventTime",))}
+    absent = {name for name in ("schemaURL", "producer") if event.document.get(name) is None}
+    told |= {f"/{name}" for name in absent}
+    for fault in faults(f"{CORE}#/$defs/{event.kind}", _skeleton(event)):
+        if fault.pointer in told or (fault.pointer == "" and fault.missing in absent):
+            continue
+        if event.is_ambiguous and fault.pointer == "" and fault.missing is None:
+            continue
+        yield Finding(fault.pointer, "event.core_invalid", fault.expected, fault.found)
+
+
+def _skeleton(event: Event) -> dict[str, Any]:
+    """The event without its facets, and with stand-ins for what differs in every event and is right anyway.
+
+    So the skeletons of an hourly run are equal, and the validator need not be asked about each.
+    """
+    document = dict(event.document)
+    if is_date_time(document["eventTime"]):
+        document["eventTime"] = "2000-01-01T00:00:00Z"
+    if event.run_id is not None:
+        run_id = "00000000-0000-0000-0000-000000000000" if is_uuid(event.run_id) else event.run_id
+        document["run"] = _bare(document["run"]) | {"runId": run_id}
+    for name in ("job", "dataset"):
+        if name in document:
+            document[name] = _bare(document[name])
+    for name in ("inputs", "outputs"):
+        if isinstance(document.get(name), list):
+            document[name] = [_bare(dataset) for dataset in document[name]]
+    return document
+
+
+def _bare(entity: Any) -> Any:
+    if not isinstance(entity, dict):
+        return entity
+    emptied: dict[str, Any] = {
+        name: {} for name in ("facets", "inputFacets", "outputFacets") if isinstance(entity.get(name), dict)
+    }
+    return entity | emptied
+
+
+def _facet(event: Event, place: Place, pointer: str, key: str, facet: Any) -> Iterator[Finding]:
+    if not isinstance(facet, dict):
+        yield Finding(pointer, "facet.invalid", "an object", shown(facet))
+        return
+    missing = [name for name in _FRAME if name not in facet]
+    if missing:
+        yield Finding(pointer, "facet.base_missing", " and ".join(_FRAME), f"no {' and no '.join(missing)}")
+    if len(event.body) > MAX_FACET_BYTES and is_too_large(facet):
+        yield Finding(pointer, "facet.too_large", f"at most {MAX_FACET_BYTES} bytes", "more")
+        return
+    deleted = _is_deletion(facet)
+    url = facet.get("_schemaURL")
+    for fault in faults(facet_reference(place, key, url if isinstance(url, str) else None), facet):
+        if fault.pointer == "" and (fault.missing in _FRAME or (deleted and fault.missing)):
+            continue  # the frame has its own code, and a deletion need not repeat what it deletes
+        yield Finding(pointer + fault.pointer, "facet.invalid", fault.expected, fault.found)
+    if key == PROVENANCE and not deleted and _read_record(facet) is None:
+        yield Finding(pointer, "facet.invalid", "a provenance record as documented", "another object")
+
+
+def is_too_large(facet: Mapping[str, Any]) -> bool:
+    """Whether the facet, spelled without spaces, exceeds ``MAX_FACET_BYTES``."""
+    try:
+        return len(msgspec.json.encode(facet)) > MAX_FACET_BYTES
+    except (UnicodeEncodeError, OverflowError):
+        return sum(len(part) for part in itertools.islice(_strings(facet), 10**7)) > MAX_FACET_BYTES
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _redacted(value: Any, pointer: str) -> Iterator[Finding]:
+    if isinstance(value, str):
+        if MARK in value:
+            yield Finding(pointer, "secret.redacted", "no secret", "one, which was replaced")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _redacted(item, f"{pointer}/{escaped(name)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _redacted(item, f"{pointer}/{index}")

@@ -1,0 +1,248 @@
+"""An event's bytes read into words: its kind, time, run, job and datasets, and what was off about it. Pure.
+
+An event is taken when it can be placed (``docs/lineage.md``); what else is wrong with it becomes a finding in
+``lineage.conformance``. Facets are kept as they came.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+from governance.canonical import read_json
+from governance.errors import InputRefused
+from lineage import redaction
+from lineage.identity import Stamp, name_fault, stamp
+
+EventKind = Literal["RunEvent", "JobEvent", "DatasetEvent"]
+Role = Literal["input", "output"]
+
+EVENT_TYPES = frozenset({"START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"})
+_SPACE = b" \t\r\n"
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?(?:\[[^\]]{1,64}\])?"
+)
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day from either end, so that no time zone leads beyond the calendar
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class JobMention:
+    """The job of an event, with the facets that came with it."""
+
+    namespace: str
+    name: str
+    facets: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetMention:
+    """A dataset of an event: its facets, those of its role (``inputFacets``, ``outputFacets``) and its JSON pointer."""
+
+    namespace: str
+    name: str
+    facets: Mapping[str, Any]
+    role_facets: Mapping[str, Any]
+    pointer: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event that can be placed.
+
+    ``body`` are the bytes that are stored, ``document`` is their JSON. ``event_type`` is as sent; ``time`` is in UTC,
+    to the microsecond. ``is_ambiguous`` says that the shape alone did not decide the kind, ``has_zone`` whether the
+    time named one.
+    """
+
+    kind: EventKind
+    time: datetime
+    body: bytes
+    document: Mapping[str, Any]
+    job: JobMention | None = None
+    run_id: str | None = None
+    event_type: str | None = None
+    inputs: tuple[DatasetMention, ...] = ()
+    outputs: tuple[DatasetMention, ...] = ()
+    dataset: DatasetMention | None = None
+    is_ambiguous: bool = False
+    has_zone: bool = True
+    redaction_version: int = field(default=redaction.VERSION)
+
+    @cached_property
+    def digest_bytes(self) -> bytes:
+        """The SHA-256 of ``body``."""
+        return hashlib.sha256(self.body).digest()
+
+    @property
+    def digest(self) -> str:
+        """``sha256:<hex>`` of ``body``: the event's identity."""
+        return "sha256:" + self.digest_bytes.hex()
+
+    @cached_property
+    def stamp(self) -> Stamp:
+        """The event's place in the order of events."""
+        return stamp(self.time, self.digest_bytes)
+
+    @property
+    def run_facets(self) -> Mapping[str, Any]:
+        """The run's facets."""
+        return facets_in(self.document.get("run"))
+
+
+def parse_event(body: bytes) -> Event:
+    """The event in ``body`` as it was received: secrets are taken out first, then it is placed.
+
+    Raises:
+        MalformedBody: not strict JSON.
+        InputRefused: it cannot be placed; the pointer names the first place.
+    """
+    body = body.strip(_SPACE)  # the bytes of this one event, so that a file's last newline makes no other event
+    document = read_json(body)
+    if redaction.may_hold_secret(body):
+        document, changed = redaction.redact(document)
+        if changed:
+            body = json.dumps(document, separators=(",", ":")).encode("ascii")
+    return place(document, body)
+
+
+def read_stored(body: bytes, redaction_version: int) -> Event:
+    """The event in bytes that were stored before, untouched, whatever the redaction rules say today."""
+    return place(read_json(body), body, redaction_version)
+
+
+def place(document: Any, body: bytes, redaction_version: int = redaction.VERSION) -> Event:
+    """The event in a JSON document.
+
+    Raises:
+        InputRefused: it is no object, names no job or dataset, or a name, the run's id or the time is unusable.
+    """
+    if not isinstance(document, dict):
+        raise _refused("", "a JSON object", document)
+    kind, is_ambiguous = _kind(document)
+    time, has_zone = _event_time(document.get("eventTime"))
+    if kind == "DatasetEvent":
+        dataset = _dataset(document.get("dataset"), "/dataset", None)
+        return Event(
+            kind, time, body, document, dataset=dataset, is_ambiguous=is_ambiguous, has_zone=has_zone,
+            redaction_version=redaction_version,
+        )  # fmt: skip
+    event_type = document.get("eventType")
+    return Event(
+        kind=kind,
+        time=time,
+        body=body,
+        document=document,
+        run_id=_run_id(document["run"]) if kind == "RunEvent" else None,
+        job=_job(document.get("job")),
+        event_type=event_type if isinstance(event_type, str) else None,
+        inputs=_datasets(document.get("inputs"), "/inputs", "inputFacets"),
+        outputs=_datasets(document.get("outputs"), "/outputs", "outputFacets"),
+        is_ambiguous=is_ambiguous,
+        has_zone=has_zone,
+        redaction_version=redaction_version,
+    )
+
+
+def facets_in(holder: Any, member: str = "facets") -> Mapping[str, Any]:
+    """The facets that ``holder`` carries; empty where there are none or they are no object."""
+    facets = holder.get(member) if isinstance(holder, dict) else None
+    return facets if isinstance(facets, dict) else {}
+
+
+def read_time(text: Any) -> tuple[datetime, bool] | None:
+    """An ISO 8601 date and time as an instant, and whether it named a zone; None when it is no such time.
+
+    Fractions beyond the microsecond are cut off, a leap second is the first moment after it, no zone means UTC.
+    """
+    match = _TIME.fullmatch(text) if isinstance(text, str) and len(text) <= 128 else None
+    if match is None:
+        return None
+    day, minute, second, fraction, zone = match.groups()
+    is_leap = second == "60"
+    offset = {"Z": "+00:00", "": "+00:00"}.get((zone or "").upper(), zone or "")
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute}:{'59' if is_leap else second or '00'}{offset}")
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    moment += timedelta(seconds=1) if is_leap else timedelta(microseconds=int((fraction or "0").ljust(6, "0")[:6]))
+    return (moment, zone is not None) if _EARLIEST <= moment <= _LATEST else None
+
+
+def _kind(document: dict[str, Any]) -> tuple[EventKind, bool]:
+    has_run, has_job, has_dataset = (document.get(name) is not None for name in ("run", "job", "dataset"))
+    if has_run:
+        return "RunEvent", False
+    if has_job and has_dataset:
+        url = document.get("schemaURL")
+        named = url.rsplit("/", 1)[-1] if isinstance(url, str) else ""
+        return ("DatasetEvent" if named == "DatasetEvent" else "JobEvent"), True
+    if has_job:
+        return "JobEvent", False
+    if has_dataset:
+        return "DatasetEvent", False
+    raise InputRefused(
+        expected="an event with `run` and `job`, with `job`, or with `dataset`",
+        found="none of them",
+        remedy="Send a RunEvent, JobEvent or DatasetEvent.",
+        pointer="",
+    )
+
+
+def _event_time(text: Any) -> tuple[datetime, bool]:
+    read = read_time(text)
+    if read is None:
+        raise _refused("/eventTime", "a date and time as in RFC 3339", text)
+    return read
+
+
+def _run_id(run: Any) -> str:
+    if not isinstance(run, dict):
+        raise _refused("/run", "an object with runId", run)
+    return _name(run.get("runId"), "/run/runId")
+
+
+def _job(job: Any) -> JobMention:
+    if not isinstance(job, dict):
+        raise _refused("/job", "an object with namespace and name", job)
+    namespace, name = (_name(job.get(part), f"/job/{part}") for part in ("namespace", "name"))
+    return JobMention(namespace, name, facets_in(job))
+
+
+def _datasets(datasets: Any, pointer: str, role_facets: str) -> tuple[DatasetMention, ...]:
+    if datasets is None:
+        return ()
+    if not isinstance(datasets, list):
+        raise _refused(pointer, "an array of datasets", datasets)
+    return tuple(_dataset(dataset, f"{pointer}/{index}", role_facets) for index, dataset in enumerate(datasets))
+
+
+def _dataset(dataset: Any, pointer: str, role_facets: str | None) -> DatasetMention:
+    if not isinstance(dataset, dict):
+        raise _refused(pointer, "an object with namespace and name", dataset)
+    namespace, name = (_name(dataset.get(part), f"{pointer}/{part}") for part in ("namespace", "name"))
+    of_role = facets_in(dataset, role_facets) if role_facets else {}
+    return DatasetMention(namespace, name, facets_in(dataset), of_role, pointer)
+
+
+def _name(name: Any, pointer: str) -> str:
+    fault = name_fault(name)
+    if fault is None:
+        return str(name)
+    limit = fault.endswith(" characters")
+    raise InputRefused(
+        expected="at most 2,048 characters" if limit else "a non-empty string",
+        found=fault,
+        remedy="Correct the event and send it again.",
+        pointer=pointer,
+    )
+
+
+def _refused(pointer: str, expected: str, found: Any) -> InputRefused:
+    shown = {type(None): "nothing", dict: "an object", list: "an array"}.get(type(found)) or json.dumps(found)[:80]
+    return InputRefused(expected=expected, found=shown, remedy="Correct the event and send it again.", pointer=pointer)
