@@ -12,13 +12,13 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from governance.canonical import canonical, read_json
+from governance.canonical import canonical
 from governance.clock import rfc3339
-from governance.errors import InputRefused, ProofRejected
+from governance.errors import InputRefused
 from governance.log.checkpoint import Checkpoint, key_digest, read_verifier_key, verifier_key
 from governance.signing.dsse import Envelope, decode, encode
 from governance.signing.keys import KeyRing, PublicKey
-from governance.types.value import Value, parse_value
+from governance.types.value import Value
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
@@ -158,6 +158,11 @@ def trusted_root(origin: str, key: PublicKey, valid_from: datetime) -> dict[str,
     }
 
 
+def trust_document(ring: KeyRing, origin: str) -> dict[str, JsonValue]:
+    """``trust_of`` as the JSON document that an instance serves and ``read_trust`` takes."""
+    return trust_of(ring, origin).document()
+
+
 def trust_of(ring: KeyRing, origin: str) -> Trust:
     """What an instance publishes about itself for those who verify its decisions."""
     decision, checkpoint = ring.decision.public, ring.checkpoint.public
@@ -167,25 +172,3 @@ def trust_of(ring: KeyRing, origin: str) -> Trust:
         checkpoint_key=CheckpointKey(vkey=verifier_key(origin, checkpoint), valid_from=ring.valid_from),
         sigstore_trusted_root=trusted_root(origin, checkpoint, ring.valid_from),
     )
-
-
-def read_trust(content: bytes) -> Trust:
-    """The trust in a file's bytes, once its parts are found to agree.
-
-    Raises:
-        MalformedBody: it is not JSON.
-        InputRefused: it is not a trust file.
-        ProofRejected: a key id, the origin or the trusted root says something else than the keys.
-    """
-    trust = parse_value(Trust, read_json(content), what="a trust file")
-    name, key = read_verifier_key(trust.checkpoint_key.vkey)
-    expected = trusted_root(trust.origin, key, trust.checkpoint_key.valid_from)
-    named = all(each.key.keyid == each.keyid for each in trust.decision_keys)
-    apart = all(each.keyid != key.keyid for each in trust.decision_keys)
-    if not named or not apart or name != trust.origin or trust.sigstore_trusted_root != expected:
-        raise ProofRejected(
-            expected="a trust file whose key ids, origin and trusted root follow from its keys",
-            found="parts that disagree",
-            remedy="Get the file from the instance again, over a channel you trust.",
-        )
-    return trust

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from governance.bundle import BUNDLE_TYPE, Trust, decision_bundle, decision_leaf
+from governance.bundle import BUNDLE_TYPE, Trust, decision_bundle, decision_leaf, trusted_root
 from governance.canonical import canonical, read_json
 from governance.clock import rfc3339
 from governance.errors import AssayError, ProofRejected
-from governance.log.checkpoint import Checkpoint, open_checkpoint
+from governance.log.checkpoint import Checkpoint, open_checkpoint, read_verifier_key
 from governance.log.merkle import leaf_hash, verify_inclusion
 from governance.signing.dsse import Envelope, decode, verify
 from governance.signing.keys import PublicKey
@@ -110,6 +110,28 @@ class VerifiedDecision:
     index: int
     checkpoint: Checkpoint
     steps: tuple[str, ...]
+
+
+def read_trust(content: bytes) -> Trust:
+    """The trust in a file's bytes, once its parts are found to agree.
+
+    Raises:
+        MalformedBody: it is not JSON.
+        InputRefused: it is not a trust file.
+        ProofRejected: a key id, the origin or the trusted root says something else than the keys.
+    """
+    trust = parse_value(Trust, read_json(content), what="a trust file")
+    name, key = read_verifier_key(trust.checkpoint_key.vkey)
+    expected = trusted_root(trust.origin, key, trust.checkpoint_key.valid_from)
+    named = all(each.key.keyid == each.keyid for each in trust.decision_keys)
+    apart = all(each.keyid != key.keyid for each in trust.decision_keys)
+    if not named or not apart or name != trust.origin or trust.sigstore_trusted_root != expected:
+        raise ProofRejected(
+            expected="a trust file whose key ids, origin and trusted root follow from its keys",
+            found="parts that disagree",
+            remedy="Get the file from the instance again, over a channel you trust.",
+        )
+    return trust
 
 
 def verify_bundle(

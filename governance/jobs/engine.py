@@ -2,6 +2,10 @@
 
 from typing import Protocol
 
+import structlog
+
+log = structlog.get_logger("assay.work")
+
 
 class Task(Protocol):
     """A kind of work over rows of its own.
@@ -38,3 +42,20 @@ class Engine(Protocol):
     def ring(self, task: str, key: str) -> None:
         """Say that there is something to do; called after commit. A ring that gets lost is found by the sweep."""
         ...
+
+
+def carry_out(task: Task, key: str) -> None:
+    """Run the task on one row; a fault is logged, and the sweep tries the row again when its lease ran out."""
+    try:
+        task.run(key)
+    except Exception:
+        log.exception("work.failed", task=task.name, key=key)
+
+
+def due_keys(task: Task) -> list[str]:
+    """What the sweep should ring for; nothing, with a record in the log, when that cannot be found out."""
+    try:
+        return task.due()
+    except Exception:
+        log.exception("work.sweep_failed", task=task.name)
+        return []
