@@ -1,0 +1,98 @@
+"""``assay verify``: whether a decision's bundle proves what it says, offline."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from governance.cli.output import JSON_HELP, print_json, print_table
+from governance.errors import UsageError
+from governance.types.results import Verdict
+
+UNDER_JUDGEMENT = {Verdict.ALLOW: 0, Verdict.DENY: 1, Verdict.INDETERMINATE: 2}
+"""Exit codes of ``--require-allow``."""
+
+
+def verify(
+    file: Path = typer.Argument(..., help="The decision's bundle (*.sigstore.json)."),
+    trust: Path = typer.Option(..., help="The instance's trust file, got over a channel you trust."),
+    digest: str | None = typer.Option(None, help="The model it must be about: sha256:... or the model's file."),
+    env: str | None = typer.Option(None, help="The environment it must be for."),
+    at: str | None = typer.Option(None, help="When it must hold, as 2026-03-01T12:00:00Z; default: now."),
+    require_allow: bool = typer.Option(False, "--require-allow", help="Exit 1 on a deny, 2 on an indeterminate."),
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Check a decision's signature, log entry and every field, with no server. Exit 7 when anything does not hold."""
+    from governance.verify import STEPS, read_trust, verify_bundle
+
+    result = verify_bundle(
+        _read(file),
+        read_trust(_read(trust)),
+        subject_digest=_subject_digest(digest),
+        environment=env,
+        at=_instant(at),
+    )
+    decision = result.decision
+    if as_json:
+        print_json(
+            {
+                "holds": True,
+                "steps": list(result.steps),
+                "allows": decision.allows,
+                "decision": decision.document(),
+                "keyid": result.keyid,
+                "log": {"origin": decision.origin, "index": result.index, "tree_size": result.checkpoint.size},
+            }
+        )
+    else:
+        print_table("Steps of the proof", ("step", "what holds"), [[name, STEPS[name]] for name in result.steps])
+        held_until = f", valid until {decision.valid_until.isoformat()}" if decision.valid_until else ""
+        typer.echo(f"The proof holds. {decision.subject.label} for {decision.environment}: {decision.verdict.value}")
+        typer.echo(f"decided {decision.evaluated_at.isoformat()}{held_until}, by {decision.origin}")
+        if decision.mode == "dry_run":
+            typer.echo("This was a dry run: it lets nothing go live.")
+    if require_allow and not decision.allows:
+        # A dry run's allow is no permission, and no refusal either.
+        raise typer.Exit(UNDER_JUDGEMENT[decision.verdict] or 2)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise UsageError(
+            expected=f"a readable file {path}",
+            found=fault.strerror or type(fault).__name__,
+            remedy="Check the path.",
+        ) from fault
+
+
+def _subject_digest(text: str | None) -> str | None:
+    """The digest itself, or that of the file called so."""
+    if text is None or text.startswith("sha256:"):
+        return text
+    from hashlib import file_digest
+
+    try:
+        with Path(text).open("rb") as file:
+            return "sha256:" + file_digest(file, "sha256").hexdigest()
+    except OSError as fault:
+        raise UsageError(
+            expected="sha256:<64 hexadecimal digits> or the path of the model's file",
+            found=f"{text!r}: {fault.strerror or type(fault).__name__}",
+            remedy="Name the digest; for a folder, that of its manifest.",
+        ) from fault
+
+
+def _instant(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise UsageError(
+            expected="an instant with its time zone, as 2026-03-01T12:00:00Z", found=repr(text), remedy="Correct --at."
+        )
+    return instant
