@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -14,8 +15,8 @@ UNDER_JUDGEMENT = {Verdict.ALLOW: 0, Verdict.DENY: 1, Verdict.INDETERMINATE: 2}
 
 
 def verify(
-    file: Path = typer.Argument(..., help="The decision's bundle (*.sigstore.json)."),
-    trust: Path = typer.Option(..., help="The instance's trust file, got over a channel you trust."),
+    file: Annotated[Path, typer.Argument(help="The decision's bundle (*.sigstore.json).")],
+    trust: Annotated[Path, typer.Option(help="The instance's trust file, got over a channel you trust.")],
     digest: str | None = typer.Option(None, help="The model it must be about: sha256:... or the model's file."),
     env: str | None = typer.Option(None, help="The environment it must be for."),
     at: str | None = typer.Option(None, help="When it must hold, as 2026-03-01T12:00:00Z; default: now."),
