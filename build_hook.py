@@ -4,7 +4,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-APPLICATION = ("lineage", "policies", "audits", "reports", "api", "migrations")
+APPLICATION = ("lineage", "policies", "audits", "reports", "api", "migrations", "examples")
 
 
 class PackApplication(BuildHookInterface[Any]):

@@ -12,14 +12,12 @@ from governance.database import Unit
 from governance.errors import InputRefused, NotFound
 from governance.log.journal import Leaf, append
 from governance.signing import dsse
+from governance.signing.keys import PublicKey
 from governance.signing.statement import decision_statement, read_test_result
 from governance.types.decision import Decision
 from governance.types.manifest import Manifest
-from governance.types.results import Measurement, Origin
+from governance.types.results import Origin
 from governance.types.value import parse_value
-
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-
 
 def submit(unit: Unit, context: GateContext, body: bytes, *, by: str) -> tuple[str, bool]:
     """Keep a manifest or a signed test result; gives its digest and whether it is new.
@@ -52,19 +50,17 @@ def _submit_manifest(unit: Unit, context: GateContext, raw: dict[str, Any], *, b
 
 def _submit_test_result(unit: Unit, body: bytes, *, by: str) -> tuple[str, bool]:
     signers = trusted_signers(unit)
-    manifest_raw, measurement_documents, keyid, timestamp = read_test_result(
-        body, {keyid: key for keyid, (_, key) in signers.items()}
-    )
-    manifest = parse_value(Manifest, manifest_raw, what="the manifest in the test result")
-    name, signer = sha256(body), signers[keyid][0]
+    attested = read_test_result(body, {keyid: PublicKey.from_der(der) for keyid, (_, der) in signers.items()})
+    manifest = parse_value(Manifest, attested.manifest, what="the manifest in the test result")
+    name, signer = sha256(body), signers[attested.signer][0]
     new = store.add_evidence(unit, name=name, kind="test_result", manifest=manifest, by=by, signer=signer)
     if new:
-        for document in measurement_documents:
+        for measurement in attested.measurements:
             store.add_measurement(
                 unit,
-                parse_value(Measurement, document, what="a measurement in the test result"),
+                measurement,
                 manifest_digest=manifest.value_digest(),
-                collected_at=min(manifest.collected_at or timestamp, timestamp, unit.now),
+                collected_at=min(manifest.collected_at or unit.now, unit.now),
                 origin=Origin.ATTESTED,
                 evidence_digest=name,
                 signer=signer,
@@ -87,8 +83,8 @@ def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id:
     """Keep a decision, sign its statement and append it to the log, all in the unit's one transaction."""
     name = store.keep(unit, "decision", decision)
     key = context.ring.decision
-    envelope = dsse.sign(canonical(decision_statement(decision, name)), key, payload_type=PAYLOAD_TYPE)
-    places = append(unit, [Leaf(kind="decision", body=decision_leaf(envelope, key))])
+    envelope = dsse.sign(canonical(decision_statement(decision, name)), key)
+    places = append(unit, [Leaf(kind="decision", body=decision_leaf(envelope, key.public))])
     row = DecisionRow(
         id=decision.decision_id,
         evaluation_id=evaluation_id,
@@ -99,7 +95,7 @@ def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id:
         mode=decision.mode,
         evaluated_at=decision.evaluated_at,
         valid_until=decision.valid_until,
-        envelope=canonical(envelope.document()),
+        envelope=envelope.content(),
         log_index=places[0],
     )
     store.add(unit, [row])

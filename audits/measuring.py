@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from audits.policies import params_of
+from audits.catalog import params_of
 from governance.canonical import canonical
 from governance.check import Facts, ModelSession
 from governance.errors import AssayError

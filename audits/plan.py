@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from audits.policies import check_of, params_of
+from audits.catalog import check_of, params_of
 from governance.check import Check, Params
 from governance.types.policy import EvidenceRules, Policy, PolicyCheck
 from governance.types.results import Origin

@@ -1,65 +1,13 @@
-"""Policies as the gate keeps them: validated, versioned, and picked for a request."""
-
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
-
-import yaml
+"""Policies as the gate keeps them: versioned, and picked for a request."""
 
 from audits import store
-from governance._siblings import home
-from governance.check import Check, Params
+from audits.catalog import pack, read_policy
 from governance.database import ReadUnit, Unit
-from governance.errors import Conflict, InputRefused, MalformedBody, NotFound
-from governance.plugins import load_check
-from governance.types.policy import Policy, PolicyCheck, PolicyReference
-from governance.types.value import parse_value
+from governance.errors import Conflict, NotFound
+from governance.types.policy import Policy, PolicyReference
 
 SHIPPED = ("baseline",)
 """Packs that every instance holds from its first start."""
-
-
-@lru_cache
-def check_of(name: str) -> Check[Any]:
-    """The check called ``name``, loaded once."""
-    return load_check(name)
-
-
-def params_of(check: PolicyCheck) -> Params:
-    """The parameters a policy sets for a check, validated by the check.
-
-    Raises:
-        InputRefused: a parameter is unknown or out of range.
-        NotFound: the check does not exist.
-    """
-    params: Params = parse_value(check_of(check.id).params, check.params, what=f"parameters of the check {check.id}")
-    return params
-
-
-def read_policy(text: bytes) -> Policy:
-    """A policy document in YAML or JSON, with every check known and every parameter valid.
-
-    Raises:
-        MalformedBody: not YAML. InputRefused: not a policy. NotFound: an unknown check.
-    """
-    try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:
-        raise MalformedBody(
-            expected="one YAML or JSON document", found=str(fault)[:200], remedy="Correct the policy's syntax."
-        ) from fault
-    return validate(parse_value(Policy, raw, what="a policy of kind assay.policy/v1"))
-
-
-def validate(policy: Policy) -> Policy:
-    """The same policy, once each of its checks has taken its parameters."""
-    if not policy.checks:
-        raise InputRefused(
-            expected="one check or more", found="none", remedy="Name the checks that must pass.", pointer="/checks"
-        )
-    for check in policy.checks:
-        params_of(check)
-    return policy
 
 
 def publish(unit: Unit, policy: Policy, *, by: str) -> PolicyReference:
@@ -73,11 +21,7 @@ def publish(unit: Unit, policy: Policy, *, by: str) -> PolicyReference:
 def install_packs(unit: Unit) -> None:
     """Publish the packs that ship and are not in force yet."""
     for name in SHIPPED:
-        publish(unit, read_policy(_pack(name).read_bytes()), by="assay")
-
-
-def _pack(name: str) -> Path:
-    return home() / "policies" / "packs" / f"{name}.yaml"
+        publish(unit, read_policy(pack(name)), by="assay")
 
 
 def choose(unit: Unit | ReadUnit, *, name: str | None, environment: str, risk_tier: str | None) -> PolicyReference | None:

@@ -3,11 +3,11 @@
 from audits import store
 from audits.context import GateContext
 from governance.bundle import decision_bundle
-from governance.canonical import canonical, read_json
 from governance.database import Database
 from governance.log import journal
+from governance.log.checkpoint import Checkpoint
 from governance.log.publish import latest, publish
-from governance.signing.dsse import Envelope
+from governance.signing.dsse import read_envelope
 
 
 def bundle_of(database: Database, context: GateContext, decision_id: str) -> bytes:
@@ -18,13 +18,22 @@ def bundle_of(database: Database, context: GateContext, decision_id: str) -> byt
     """
     with database.read_unit() as unit:
         row = store.decision_row(unit, decision_id)
-        index, envelope = row.log_index, Envelope.model_validate(read_json(row.envelope))
-        checkpoint = latest(unit)
+        index, envelope = row.log_index, read_envelope(row.envelope)
+        checkpoint = latest(unit, context.ring.checkpoint.public, origin=context.origin)
     if checkpoint is None or checkpoint.size <= index:
-        checkpoint = publish(database, context.ring, context.origin, context.settings.home / "checkpoint")
+        checkpoint = signed_checkpoint(database, context)
     with database.read_unit() as unit:
-        leaf = journal.leaf(unit, index)
         proof = journal.inclusion(unit, index, checkpoint.size)
-    return canonical(
-        decision_bundle(envelope, leaf=leaf, index=index, proof=proof, checkpoint=checkpoint, ring=context.ring)
+    return decision_bundle(
+        envelope,
+        context.ring.decision.public,
+        index=index,
+        inclusion=proof,
+        checkpoint=checkpoint,
+        checkpoint_key=context.ring.checkpoint.public,
     )
+
+
+def signed_checkpoint(database: Database, context: GateContext) -> Checkpoint:
+    """A signed checkpoint of the log as it is now; the last one is also kept in the home folder."""
+    return publish(database, context.ring, origin=context.origin, kept=context.settings.home / "checkpoint")

@@ -1,0 +1,81 @@
+"""The composition root: settings in, an application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from api import errors, examples
+from api.routers import evidence, gate, health, lineage, policies, proof, reports
+from api.state import State
+from audits.context import GateContext
+from audits.policies import install_packs
+from audits.work import EvaluationTask
+from governance import __version__
+from governance.artifacts import ArtifactStore
+from governance.clock import Clock, system_clock
+from governance.database import Database
+from governance.jobs.choice import build_engine
+from governance.jobs.engine import Task
+from governance.migration import require_head
+from governance.settings import Settings
+from governance.signing.keys import open_ring
+
+DESCRIPTION = """
+Lineage, checks and a signed deployment gate for machine-learning models.
+A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* blocks.
+""".strip()
+
+
+def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
+    """The parts of a service, opened and checked.
+
+    Raises:
+        WrongRevision: the database is at another revision. UsageError: the signing keys are missing.
+    """
+    database = Database(settings.resolved_database_url, clock=clock)
+    require_head(database)
+    ring = open_ring(settings.home / "keys")
+    artifacts = ArtifactStore(settings.resolved_artifacts_url)
+    context = GateContext(settings, ring, artifacts)
+    with database.unit() as unit:
+        install_packs(unit)
+    engine = build_engine(settings, [EvaluationTask(database, context)])
+    return State(settings, database, artifacts, context, engine)
+
+
+def build_tasks(settings: Settings, *, clock: Clock = system_clock) -> list[Task]:
+    """The work that a worker process carries out: the same rows and functions as in the server."""
+    state = build_state(settings, clock=clock)
+    return [EvaluationTask(state.database, state.gate)]
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
+    """The service as an ASGI application; its engine runs while the application does."""
+    state = build_state(settings, clock=clock)
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        state.engine.start()
+        yield
+        state.engine.stop()
+        state.database.close()
+
+    app = FastAPI(
+        title="Assay",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=running,
+        responses=examples.PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.assay = state
+    if "*" not in settings.allowed_hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    errors.install(app)
+    for module in (health, lineage, evidence, policies, gate, reports, proof):
+        app.include_router(module.router)
+    return app

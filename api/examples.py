@@ -1,0 +1,101 @@
+"""Examples and schemas of the OpenAPI document; tests send them, so that they stay true."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+SUBJECT: dict[str, Any] = {
+    "namespace": "assay://bank.example",
+    "name": "credit-line",
+    "version": "7",
+    "digest": "sha256:" + "9f" * 32,
+}
+EVALUATION: dict[str, Any] = {
+    "subject": SUBJECT,
+    "environment": "prod",
+    "evidence": "latest",
+    "context": {"commit": "4f0c2e1", "run_url": "https://ci.example/runs/17"},
+    "mode": "enforce",
+}
+MANIFEST: dict[str, Any] = {
+    "kind": "assay.evidence/v1",
+    "subject": SUBJECT,
+    "dataset": {"namespace": "s3://risk", "name": "holdout/2026-10", "digest": "sha256:" + "1c" * 32},
+    "predictions": {"uri": "artifact:sha256:" + "77" * 32, "format": "parquet"},
+    "columns": {"row_id": "row_id", "label": "repaid", "decision": "approved"},
+    "positive": {"label": "yes", "decision": "yes"},
+    "negative": {"label": "no", "decision": "no"},
+    "sensitive": {"sex": {"groups": ["Female", "Male"]}},
+    "seed": 20261124,
+}
+POLICY: dict[str, Any] = {
+    "kind": "assay.policy/v1",
+    "name": "prod-default",
+    "applies": {"environments": ["prod"]},
+    "validity": "P90D",
+    "evidence": {"max_age": "P30D", "least_origin": "measured"},
+    "checks": [
+        {
+            "id": "fairness",
+            "severity": "high",
+            "params": {"metrics": [{"name": "selection_rate_ratio", "limit": "0.8"}], "mode": "statistical"},
+        }
+    ],
+    "on_warn": "review",
+}
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "A problem document (RFC 9457)",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "expected": {"type": "string"},
+        "found": {"type": "string"},
+        "remedy": {"type": "string"},
+        "pointer": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/problem+json": {"schema": PROBLEM}}}
+    for status, text in {
+        400: "The body cannot be parsed",
+        401: "A valid service key is needed",
+        403: "The key's roles do not allow this",
+        404: "Nothing is stored under this name",
+        409: "The request contradicts what is stored",
+        413: "The body is larger than allowed",
+        422: "The request is refused",
+        503: "Storage is away; nothing was stored",
+    }.items()
+}
+
+EVALUATION_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The verdict, with its reasons"},
+    202: {"description": "Measuring takes longer than the wait; ask again at Location"},
+}
+
+
+def body(model: type[BaseModel], example: dict[str, Any], *, media: str = "application/json") -> dict[str, Any]:
+    """The OpenAPI description of a route that reads its body itself, to be strict about duplicate keys and size."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    content = {media: {"schema": _inlined(schema, definitions), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with its definitions put in their places: a route's extra text cannot add components."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return _inlined(definitions[reference.rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items()}

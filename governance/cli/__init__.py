@@ -1,0 +1,64 @@
+"""The command line ``assay``: one module a group, argument parsing only; what a command needs is imported when it runs."""
+
+import sys
+
+import click
+import typer
+
+from governance import __version__
+from governance.cli import check, demo, gate, keys, lineage, report, server
+from governance.cli.output import complain
+from governance.cli.verify import verify
+from governance.errors import AssayError
+
+app = typer.Typer(
+    name="assay",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Lineage, checks, a signed deployment gate and audit reports for machine-learning models.",
+    epilog="Exit codes: 0 allow or done, 1 deny, 2 indeterminate, 3 pending, 4 usage, 5 not permitted, 6 unreachable "
+    "or failed, 7 proof rejected.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"assay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Lineage, checks, a signed deployment gate and audit reports for machine-learning models."""
+
+
+app.command("demo")(demo.demo)
+app.command("serve")(server.serve)
+app.command("worker")(server.worker)
+app.add_typer(server.database, name="db")
+app.add_typer(keys.app, name="keys")
+app.command("check")(check.check)
+app.command("gate")(gate.gate)
+app.command("verify")(verify)
+app.add_typer(lineage.app, name="lineage")
+app.command("report")(report.report)
+
+
+def main() -> None:
+    """Run a command and exit with its code; a fault is one message on standard error, as JSON where that was asked."""
+    as_json = "--json" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+    except AssayError as fault:
+        complain(fault, as_json=as_json)
+        sys.exit(fault.exit_code)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(4)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,77 @@
+"""``assay check``: the gate's checks beside the data."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from governance._siblings import activate
+from governance.cli.output import CHECK_COLUMNS, JSON_HELP, KEY, URL, check_rows, print_json, print_table
+from governance.errors import UsageError
+
+EXIT = {"allow": 0, "deny": 1, "indeterminate": 2, "pending": 2}
+
+
+def check(
+    manifest: Path = typer.Argument(..., help="The evidence manifest (YAML); `uri: file:NAME` means a file beside it."),
+    policy: str = typer.Option("baseline", help="A policy file, or the name of a pack that ships."),
+    environment: str = typer.Option("prod", "--env", help="The environment it is checked for."),
+    events: list[Path] = typer.Option([], help="OpenLineage events (files or folders) for checks that read lineage."),
+    sign: Path | None = typer.Option(None, help="Sign the result with this key (`assay keys signer`)."),
+    output: Path | None = typer.Option(None, help="Write the signed result to this file."),
+    submit: bool = typer.Option(False, "--submit", help="Send the signed result to the service as attested evidence."),
+    seconds: float = typer.Option(600, min=1, help="Longest time for measuring."),
+    url: str = URL,
+    key: str | None = KEY,
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> int:
+    """Run the checks of a policy here, print what they say, and submit the signed result where that is asked.
+
+    Exit codes: 0 the gate would allow, 1 deny, 2 anything else.
+    """
+    if (submit or output) and sign is None:
+        raise UsageError(
+            expected="--sign KEY with --submit and --output", found="none", remedy="Make a key: `assay keys signer`."
+        )
+    activate()
+    from audits.catalog import pack, read_policy
+    from audits.local import check_locally, signed_result
+    from governance.client import Client
+    from governance.localfiles import read_manifest
+    from governance.settings import GateSettings
+    from governance.signing.keys import load_key
+
+    local = read_manifest(manifest)
+    path = Path(policy)
+    run = check_locally(
+        local,
+        read_policy(path.read_bytes() if path.is_file() else pack(policy)),
+        environment=environment,
+        at=datetime.now(UTC),
+        lineage=_lineage(events),
+        seconds=seconds,
+        memory_bytes=GateSettings().measure_bytes,
+    )
+    rows = [result.document() | {"id": result.check} for result in run.results]
+    if as_json:
+        reasons = [reason.document() for reason in run.combined.reasons]
+        print_json({"verdict": run.combined.verdict.value, "checks": rows, "reasons": reasons})
+    else:
+        print_table(f"{local.manifest.subject.label} for {environment}", CHECK_COLUMNS, check_rows(rows))
+        typer.echo(f"The gate would answer: {run.combined.verdict.value}")
+    if sign is not None:
+        envelope = signed_result(local, run, load_key(sign))
+        if output is not None:
+            output.write_bytes(envelope)
+        if submit:
+            with Client(url, key) as client:
+                typer.echo(f"Submitted as {client.submit_test_result(envelope)}", err=True)
+    return EXIT[run.combined.verdict.value]
+
+
+def _lineage(events: list[Path]):  # type: ignore[no-untyped-def] # the application's type is loaded when it is needed
+    if not events:
+        return None
+    from lineage.view import FileLineage
+
+    return FileLineage(events)

@@ -1,0 +1,130 @@
+"""``assay keys``: signing keys of the instance, service keys of its users, and signers whose evidence is trusted."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import typer
+
+from governance.cli.output import JSON_HELP, print_json, print_table
+from governance.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="Signing keys, service keys and trusted signers.")
+ROLES = typer.Option([], "--role", help="ci, data_steward, policy_publisher, auditor or admin; may be repeated.")
+
+
+@app.command("init")
+def init() -> None:
+    """Make the keys this instance signs decisions and checkpoints with. They are never overwritten."""
+    from governance.settings import Settings
+    from governance.signing.keys import create_ring
+
+    ring = create_ring(Settings().home / "keys")
+    typer.echo(f"Decision key {ring.decision.keyid}\nCheckpoint key {ring.checkpoint.keyid}")
+
+
+@app.command("trust")
+def trust(output: Path = typer.Option(Path("trust.json"), help="Where to write the file.")) -> None:
+    """Write the public keys as a trust file for `assay verify`; hand it to auditors over a channel they trust."""
+    from governance.bundle import trust_of
+    from governance.settings import Settings
+    from governance.signing.keys import open_ring
+
+    settings = Settings()
+    output.write_bytes(trust_of(open_ring(settings.home / "keys"), settings.origin).content())
+    typer.echo(str(output))
+
+
+@app.command("create")
+def create(
+    name: str = typer.Option(..., help="What the key is for, for people."),
+    roles: list[str] = ROLES,
+    days: int = typer.Option(0, min=0, help="Days until it expires; 0 means never."),
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Make a service key and print it, once."""
+    from governance.access.keys import create_key
+    from governance.database import Database
+    from governance.migration import require_head
+    from governance.settings import Settings
+
+    database = Database(Settings().resolved_database_url)
+    require_head(database)
+    expires = datetime.now(UTC) + timedelta(days=days) if days else None
+    with database.unit() as unit:
+        token = create_key(unit, name=name, roles=roles, expires_at=expires)
+    database.close()
+    if as_json:
+        print_json({"key": token, "name": name, "roles": roles})
+    else:
+        typer.echo(token)
+
+
+@app.command("list")
+def list_all(as_json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> None:
+    """List service keys without their secrets."""
+    from governance.access.keys import list_keys
+    from governance.database import Database
+    from governance.settings import Settings
+
+    database = Database(Settings().resolved_database_url)
+    with database.read_unit() as unit:
+        found = list_keys(unit)
+    database.close()
+    if as_json:
+        print_json({"keys": found})
+        return
+    columns = ("id", "name", "roles", "created_at", "expires_at", "revoked_at")
+    rows = [[_cell(key[column]) for column in columns] for key in found]
+    print_table("Service keys", columns, rows)
+
+
+def _cell(value: str | list[str] | None) -> str:
+    return ", ".join(value) if isinstance(value, list) else value or "-"
+
+
+@app.command("revoke")
+def revoke(identifier: str = typer.Argument(..., help="The key's id: the part after assay_.")) -> None:
+    """Make a service key useless from now on."""
+    from governance.access.keys import revoke_key
+    from governance.database import Database
+    from governance.settings import Settings
+
+    database = Database(Settings().resolved_database_url)
+    with database.unit() as unit:
+        revoke_key(unit, identifier)
+    database.close()
+    typer.echo(f"{identifier} is revoked.")
+
+
+@app.command("signer")
+def signer(
+    path: Path = typer.Argument(..., help="Where to write the private key (PEM)."),
+) -> None:
+    """Make a key that `assay check --sign` signs test results with, and print its public half."""
+    from governance.signing.keys import SigningKey, store_key
+
+    key = SigningKey.generate()
+    store_key(path, key)
+    typer.echo(key.public.pem, nl=False)
+
+
+@app.command("trust-signer")
+def trust_signer_command(
+    path: Path = typer.Argument(..., help="The signer's public key (PEM)."),
+    name: str = typer.Option(..., help="Whose key it is, for people."),
+) -> None:
+    """Take test results signed by this key as attested evidence."""
+    from governance.access.signers import trust_signer
+    from governance.database import Database
+    from governance.settings import Settings
+    from governance.signing.keys import PublicKey
+
+    try:
+        key = PublicKey.from_pem(path.read_text())
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageError(expected=f"a public key in {path}", found=str(fault), remedy="Check the path.") from fault
+    database = Database(Settings().resolved_database_url)
+    with database.unit() as unit:
+        trust_signer(unit, keyid=key.keyid, name=name, public_key=key.der)
+    database.close()
+    typer.echo(f"Evidence signed by {key.keyid} is trusted as {name!r}.")

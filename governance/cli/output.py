@@ -1,0 +1,80 @@
+"""How commands speak: tables for people, JSON for machines, faults on standard error."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from governance.errors import AssayError
+
+JSON_HELP = "Print JSON instead of text."
+URL = typer.Option("http://127.0.0.1:8377", "--url", envvar="ASSAY_URL", help="Address of the service.")
+KEY = typer.Option(None, "--key", envvar="ASSAY_KEY", help="Service key.", show_default=False)
+
+
+def complain(fault: AssayError, *, as_json: bool) -> None:
+    """Print a fault: what was expected, what was found, what to do."""
+    if as_json:
+        parts = {"code": fault.code, "expected": fault.expected, "found": fault.found, "remedy": fault.remedy}
+        typer.echo(json.dumps({"error": parts}), err=True)
+        return
+    typer.echo(f"assay: {fault.title}.", err=True)
+    if fault.pointer:
+        typer.echo(f"  at        {fault.pointer}", err=True)
+    typer.echo(f"  expected  {fault.expected}\n  found     {fault.found}\n  to do     {fault.remedy}", err=True)
+
+
+def print_json(document: Any) -> None:
+    """Print a JSON document on standard output."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; cells are text and never markup."""
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(width=None if _is_terminal() else 150).print(table)
+
+
+def _is_terminal() -> bool:
+    return Console().is_terminal
+
+
+def check_rows(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A row for each check of a gate's answer."""
+    return [
+        [
+            str(check["id"]),
+            str(check["status"]),
+            shown(check["observed"]),
+            _interval(check["interval"]),
+            shown(check["limit"]),
+            shown(check["n"]),
+            str(check["message"]),
+        ]
+        for check in checks
+    ]
+
+
+CHECK_COLUMNS = ("check", "status", "observed", "95 % interval", "limit", "n", "what it says")
+
+
+def shown(number: str | None) -> str:
+    """A decimal text with at most four places after the point, for people."""
+    if number is None:
+        return "-"
+    value = float(number)
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value != int(value) else str(int(value))
+
+
+def _interval(interval: dict[str, Any] | None) -> str:
+    if interval is None:
+        return "-"
+    return f"{shown(interval['lower'])} to {shown(interval['upper'])}"

@@ -1,0 +1,107 @@
+"""Commands of whoever runs the service: ``serve``, ``worker`` and ``db``."""
+
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import typer
+
+from governance._siblings import activate
+from governance.errors import UsageError
+
+database = typer.Typer(no_args_is_help=True, help="The database: bring it to this version's revision.")
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to this version's revision; doing it twice changes nothing."""
+    activate()
+    from governance.jobs.choice import prepare
+    from governance.migration import upgrade
+    from governance.settings import Settings
+
+    settings = Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.resolved_database_url)
+    prepare(settings)
+    typer.echo(f"The database is at this version's revision ({settings.resolved_database_url.partition(':')[0]}).")
+
+
+def serve(
+    host: str | None = typer.Option(None, help="Address to listen on; default: ASSAY_HOST, else 127.0.0.1."),
+    port: int | None = typer.Option(None, help="Port to listen on; default: ASSAY_PORT, else 8377; 0 takes a free one."),
+    setup: bool = typer.Option(False, "--setup", help="First make what is missing: database, signing keys, a key."),
+    port_file: Path | None = typer.Option(None, help="Write the port to this file once the service listens."),
+) -> None:
+    """Run the service, with its embedded workers, until it is interrupted."""
+    activate()
+    import uvicorn
+
+    from api.app import create_app
+    from governance.logs import configure_logs
+    from governance.settings import Settings
+
+    settings = Settings()
+    if setup:
+        set_up(settings.home)
+    configure_logs()
+    listener = _listen(host or settings.host, settings.port if port is None else port)
+    app = create_app(settings)
+    # Server header and proxy headers are off: the one tells strangers versions, the others let them choose a host.
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, proxy_headers=False)
+    )
+    address, number = listener.getsockname()[:2]
+    if port_file is not None:
+        port_file.write_text(str(number))
+    typer.echo(f"Assay listens on http://{address}:{number}", err=True)
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as fault:
+        raise UsageError(
+            expected=f"to listen on {host}:{port}",
+            found=fault.strerror or type(fault).__name__,
+            remedy="Stop what listens there, or name another port with --port.",
+        ) from fault
+
+
+def set_up(home: Path) -> None:
+    """Make the database and the signing keys where they are missing, and a first service key with new ones."""
+    from governance.access.keys import create_key
+    from governance.database import Database
+    from governance.migration import upgrade
+    from governance.settings import Settings
+    from governance.signing.keys import create_ring
+
+    settings = Settings(home=home)
+    home.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.resolved_database_url)
+    if (home / "keys").exists():
+        return
+    create_ring(home / "keys")
+    database = Database(settings.resolved_database_url)
+    with database.unit() as unit:
+        token = create_key(unit, name="first", roles=["ci", "policy_publisher"])
+    database.close()
+    typer.echo(f"A service key, shown only now: {token}")
+
+
+def worker() -> None:
+    """Carry out queued evaluations until interrupted: any number of workers may run beside servers on PostgreSQL."""
+    activate()
+    from api.app import build_tasks
+    from governance.jobs.choice import run_worker
+    from governance.logs import configure_logs
+    from governance.settings import Settings
+
+    configure_logs()
+    settings = Settings()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(settings, build_tasks(settings), stop)
