@@ -56,6 +56,8 @@ _SKLEARN = {
         "StandardScaler",
     ),
     "preprocessing._encoders": ("OneHotEncoder", "OrdinalEncoder"),
+    # A fitted "passthrough" is one without a function; one with a function needs a loader that is not listed below.
+    "preprocessing._function_transformer": ("FunctionTransformer",),
     "preprocessing._label": ("LabelBinarizer", "LabelEncoder"),
     "tree._classes": ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor"),
     "tree._tree": ("Tree",),

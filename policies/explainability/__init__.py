@@ -1,0 +1,1 @@
+"""Explainability: which features a model rests on, and which carry its gap between groups."""
