@@ -1,0 +1,1 @@
+"""Fairness of binary decisions between groups: measured on weighted cells, judged with intervals or as written."""

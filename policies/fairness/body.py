@@ -1,0 +1,98 @@
+"""The form of a fairness measurement: cells of each group, all that any later judgement needs. No row of anybody."""
+
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import Field
+
+from governance.types.value import DecimalText, Value
+from policies.fairness.metrics import CellName, Count
+
+
+class CellCount(Value):
+    """One cell. ``weight`` and ``squares`` are the sums of weights and of their squares; null without weights."""
+
+    cell: CellName
+    rows: int = Field(ge=0)
+    weight: DecimalText | None = None
+    squares: DecimalText | None = None
+
+    @property
+    def count(self) -> Count:
+        """The cell as exact numbers."""
+        if self.weight is None or self.squares is None:
+            return Count(self.rows, Fraction(self.rows), Fraction(self.rows))
+        return Count(self.rows, Fraction(self.weight), Fraction(self.squares))
+
+
+class GroupCells(Value):
+    """The cells of one group: a level for each attribute of its table. ``is_expected``: it was declared."""
+
+    levels: tuple[str, ...]
+    is_expected: bool = False
+    cells: tuple[CellCount, ...] = ()
+
+    @property
+    def counts(self) -> dict[CellName, Count]:
+        """The cells by name."""
+        return {cell.cell: cell.count for cell in self.cells}
+
+    @property
+    def rows(self) -> int:
+        """The group's rows."""
+        return sum(cell.rows for cell in self.cells)
+
+
+class Percentiles(Value):
+    """A two-sided 95 % percentile interval of a between-groups value; ``undefined`` counts replicates without one."""
+
+    lower: float | None
+    upper: float | None
+    undefined: int = 0
+
+
+class Bootstrap(Value):
+    """Between-groups values over replicates of the cells, drawn from the seed over the groups named.
+
+    Information only: choosing the largest gap among groups inflates it, and no verdict rests on it.
+    """
+
+    replicates: int
+    groups: tuple[tuple[str, ...], ...]
+    intervals: dict[str, Percentiles]
+
+
+class Table(Value):
+    """One sensitive attribute, or an intersection of several. ``by_group`` are Fairlearn's values of each group.
+
+    ``unknown_rows`` have no recorded group; ``outside_rows`` maps recorded values beyond the declared to their rows.
+    """
+
+    attributes: tuple[str, ...] = Field(min_length=1)
+    reference: tuple[str, ...] | None = None
+    groups: tuple[GroupCells, ...]
+    unknown_rows: int = Field(default=0, ge=0)
+    outside_rows: dict[str, int] = Field(default_factory=dict)
+    by_group: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    bootstrap: Bootstrap | None = None
+
+    @property
+    def name(self) -> str:
+        """``sex``, or ``sex*race`` for an intersection."""
+        return "*".join(self.attributes)
+
+
+class FairnessBody(Value):
+    """The measurement of all tables, and of all rows whether or not their group is known."""
+
+    form: Literal["fairness-cells/v1"] = "fairness-cells/v1"
+    rows: int = Field(ge=0)
+    is_weighted: bool = False
+    has_label: bool
+    overall: tuple[CellCount, ...]
+    tables: tuple[Table, ...]
+
+    @property
+    def overall_counts(self) -> dict[CellName, Count]:
+        """The cells of all rows by name."""
+        return {cell.cell: cell.count for cell in self.overall}

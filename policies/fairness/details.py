@@ -1,0 +1,179 @@
+"""All numbers of a measurement for machines: counts, rates and between-groups values, as text. Pure."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations
+
+from pydantic import JsonValue
+
+from governance.types.value import decimal_text
+from policies.fairness.body import FairnessBody, GroupCells, Table
+from policies.fairness.metrics import METRICS, RATES, CellName, Count, Metric, part, total
+from policies.fairness.verdict import Assessment, GroupOutcome
+
+_POSITIVE: tuple[CellName, ...] = ("tp", "fp", "selected")
+_NEGATIVE: tuple[CellName, ...] = ("fn", "tn", "rejected")
+
+
+def text(value: Fraction | float | None) -> str | None:
+    """A number as decimal text, null where it does not exist."""
+    return None if value is None else decimal_text(value)
+
+
+def overall(body: FairnessBody) -> dict[str, JsonValue]:
+    """The counts and rates of all rows, whether or not their group is known."""
+    counts = body.overall_counts
+    return {**_counts(counts, body.has_label), **_rates(counts)}
+
+
+def table_details(
+    table: Table, body: FairnessBody, assessments: Sequence[Assessment], minimum_rows: int
+) -> dict[str, JsonValue]:
+    """The counts, rates and ratios of each group, and the between-groups values.
+
+    ``between``, per rate: ``difference_between_groups`` (highest less lowest), ``ratio_between_groups`` (lowest over
+    highest), ``difference_to_overall`` (largest absolute), ``ratio_to_overall`` (smallest of r and 1/r), over the
+    groups in which the rate exists, against all rows; Fairlearn's ``MetricFrame`` defines them so. ``metrics`` holds
+    every metric's worst value over the same groups.
+    """
+    filled = [group for group in table.groups if group.rows]
+    everybody = body.overall_counts
+    between: dict[str, JsonValue] = {
+        name: _spread([_rate(group, name) for group in filled], part(everybody, rate).rate)
+        for name, rate in RATES.items()
+    }
+    between["count"] = _spread(
+        [total(group.counts).weight for group in filled], total(everybody).weight if filled else None
+    )
+    return {
+        "rows_in_groups": sum(group.rows for group in table.groups),
+        "unknown_rows": table.unknown_rows,
+        "outside_rows": dict(table.outside_rows),
+        "absent_groups": [" / ".join(group.levels) for group in table.groups if not group.rows and group.is_expected],
+        "small_groups": {" / ".join(g.levels): g.rows for g in table.groups if 0 < g.rows < minimum_rows},
+        "groups": [_group(table, group, body) for group in table.groups],
+        "between": between,
+        "metrics": {name: text(_worst(filled, metric)) for name, metric in METRICS.items()},
+        "judged": [_judged(assessment, outcome) for assessment in assessments for outcome in assessment.outcomes],
+    }
+
+
+def _counts(counts: Mapping[CellName, Count], has_label: bool) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {
+        "count": text(total(counts).weight),
+        "predicted_positives": text(total(counts, _POSITIVE).weight),
+        "predicted_negatives": text(total(counts, _NEGATIVE).weight),
+    }
+    if has_label:
+        cells: tuple[CellName, ...] = ("tp", "fp", "fn", "tn")
+        found |= {cell: text(total(counts, (cell,)).weight) for cell in cells}
+    return found
+
+
+def _rates(counts: Mapping[CellName, Count]) -> dict[str, JsonValue]:
+    return {name: text(part(counts, rate).rate) for name, rate in RATES.items()}
+
+
+def _rate(group: GroupCells, name: str) -> Fraction | None:
+    return part(group.counts, RATES[name]).rate
+
+
+def _group(table: Table, group: GroupCells, body: FairnessBody) -> dict[str, JsonValue]:
+    counts = group.counts
+    positives = total(body.overall_counts, _POSITIVE).weight
+    share = total(counts, _POSITIVE).weight / positives if positives else None
+    reference = next((one for one in table.groups if one.levels == table.reference), None)
+    found: dict[str, JsonValue] = {
+        "group": dict(zip(table.attributes, group.levels, strict=True)),
+        "rows": group.rows,
+        **_counts(counts, body.has_label),
+        **_rates(counts),
+        "denominators": {name: text(part(counts, rate).denominator.weight) for name, rate in RATES.items()},
+        "predicted_positive_share": text(share),
+    }
+    if reference is not None:
+        ratios: dict[str, JsonValue] = {
+            name: text(_quotient(_rate(group, name), _rate(reference, name))) for name in RATES
+        }
+        found["ratio_to_reference"] = ratios | {
+            "predicted_positive_share": text(_share_ratio(counts, reference.counts))
+        }
+    return found
+
+
+def _share_ratio(counts: Mapping[CellName, Count], reference: Mapping[CellName, Count]) -> Fraction | None:
+    return _quotient(total(counts, _POSITIVE).weight, total(reference, _POSITIVE).weight)
+
+
+def _quotient(above: Fraction | None, below: Fraction | None) -> Fraction | None:
+    return above / below if above is not None and below else None
+
+
+def _spread(values: Sequence[Fraction | None], whole: Fraction | None) -> dict[str, JsonValue]:
+    known = [value for value in values if value is not None]
+    if not known or whole is None:
+        names = ("difference_between_groups", "ratio_between_groups", "difference_to_overall", "ratio_to_overall")
+        return dict.fromkeys(names)
+    ratios = [_quotient(value, whole) for value in known]
+    inward = [min(ratio, 1 / ratio) if ratio else ratio for ratio in ratios if ratio is not None]
+    return {
+        "difference_between_groups": text(max(known) - min(known)),
+        "ratio_between_groups": text(_quotient(min(known), max(known))),
+        "difference_to_overall": text(max(abs(value - whole) for value in known)),
+        "ratio_to_overall": text(min(inward)) if inward else None,
+    }
+
+
+def _worst(groups: Sequence[GroupCells], metric: Metric) -> Fraction | None:
+    """The metric's worst value over the groups in which its rates exist; null where fewer than two have them."""
+    rows = [[_rate(group, name) for name in metric.rates] for group in groups]
+    whole = [[value for value in row if value is not None] for row in rows if None not in row]
+    if len(whole) < 2:
+        return None
+    columns: list[tuple[Fraction, ...]] = list(zip(*whole, strict=True))
+    match metric.form:
+        case "ratio":
+            ratios = [_quotient(min(column), max(column)) for column in columns]
+            known = [ratio for ratio in ratios if ratio is not None]
+            return min(known) if len(known) == len(ratios) else None
+        case "difference":
+            return max(max(column) - min(column) for column in columns)
+        case "balanced_difference":
+            means = [_mean(row) for row in whole]
+            return max(means) - min(means)
+        case "average_difference":
+            return max(
+                _mean([abs(a - b) for a, b in zip(one, two, strict=True)]) for one, two in combinations(whole, 2)
+            )
+
+
+def _mean(values: Sequence[Fraction]) -> Fraction:
+    return sum(values, Fraction(0)) / len(values)
+
+
+def _judged(assessment: Assessment, outcome: GroupOutcome) -> dict[str, JsonValue]:
+    comparison = outcome.comparison
+    found: dict[str, JsonValue] = {
+        "metric": assessment.limit.name,
+        "limit": assessment.limit.limit,
+        "group": list(outcome.levels),
+        "status": None if outcome.status is None else outcome.status.value,
+        "reason": outcome.reason,
+        "rate": outcome.rate,
+    }
+    if outcome.rows_needed is not None:
+        found["rows_needed"] = outcome.rows_needed
+    if comparison is None:
+        return found
+    exact = None if comparison.value is None else str(comparison.value)
+    return found | {
+        "reference": list(outcome.reference or ()),
+        # Weights can spell fractions of hundreds of digits, which nobody reads.
+        "exact": exact if exact is not None and len(exact) <= 60 else None,
+        "value": text(comparison.value),
+        "test": comparison.test,
+        "p_equal": text(comparison.p_equal),
+        "p_equal_holm": text(outcome.adjusted_p_equal),
+        "p_beyond": text(comparison.p_beyond),
+        "p_beyond_holm": text(outcome.adjusted_p_beyond),
+    }

@@ -1,0 +1,243 @@
+"""From a manifest's rows to a fairness measurement: cells first, then Fairlearn on the few cells."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from fairlearn.metrics import (
+    MetricFrame,
+    false_negative_rate,
+    false_positive_rate,
+    selection_rate,
+    true_negative_rate,
+    true_positive_rate,
+)
+from sklearn.metrics import accuracy_score, precision_score
+
+from governance.check import Facts
+from governance.errors import MeasurementRefused
+from governance.types.manifest import Manifest
+from governance.types.results import Measurement
+from policies.fairness.body import Bootstrap, CellCount, FairnessBody, GroupCells, Table
+from policies.fairness.bootstrap import resample
+from policies.fairness.metrics import METRICS, RATES, CellName, part
+from policies.fairness.params import FairnessParams
+from policies.frames.cells import WEIGHT_UNIT, Cell, Cells, read_cells
+from policies.frames.coding import level_name
+from policies.frames.source import manifest_of
+
+MAX_GROUPS = 2000
+"""Combinations of declared groups beyond this are not listed one by one where nobody belongs to them."""
+
+_FAIRLEARN = {
+    "selection_rate": selection_rate,
+    "true_positive_rate": true_positive_rate,
+    "false_negative_rate": false_negative_rate,
+    "false_positive_rate": false_positive_rate,
+    "true_negative_rate": true_negative_rate,
+    "accuracy": accuracy_score,
+    "precision": precision_score,
+}
+
+
+def measure(facts: Facts, params: FairnessParams, *, check_version: str) -> Measurement:
+    """The cells of every sensitive attribute and intersection of the manifest, with Fairlearn's values on them.
+
+    All of them are measured whatever ``params`` limits, so that the evidence can be judged under another policy.
+
+    Raises:
+        MeasurementRefused: the manifest names no sensitive attribute, or not one that ``params`` names; a metric
+            needs a label and there is none; the data are refused (see ``policies.frames``).
+    """
+    manifest = manifest_of(facts)
+    _refuse_unanswerable(manifest, params)
+    cells = read_cells(facts, tuple(sorted(manifest.sensitive)))
+    combinations = [(name,) for name in cells.attributes] + [tuple(names) for names in manifest.intersections]
+    body = FairnessBody(
+        rows=cells.rows,
+        is_weighted=cells.is_weighted,
+        has_label=manifest.columns.label is not None,
+        overall=_counts(cells.cells, weighted=cells.is_weighted),
+        tables=tuple(
+            _table(cells, manifest, names, params.bootstrap_replicates) for names in dict.fromkeys(combinations)
+        ),
+    )
+    return Measurement(
+        check="fairness",
+        check_version=check_version,
+        measured_with={"bootstrap_replicates": params.bootstrap_replicates},
+        inputs=cells.inputs,
+        tools={name: version(name) for name in ("fairlearn", "numpy", "pandas", "polars", "scikit-learn")},
+        seed=manifest.seed,
+        body=body.document(),
+    )
+
+
+def _refuse_unanswerable(manifest: Manifest, params: FairnessParams) -> None:
+    known = {*manifest.sensitive, *("*".join(names) for names in manifest.intersections)}
+    missing = [name for name in params.sensitive if name not in known]
+    if not manifest.sensitive or missing:
+        raise MeasurementRefused(
+            expected=f"the sensitive attributes {', '.join(missing)}" if missing else "a sensitive attribute",
+            found=f"only {', '.join(sorted(known)) or 'none'} in the manifest",
+            remedy="Declare them in the manifest under sensitive, and intersections under intersections.",
+            pointer="/sensitive",
+        )
+    unlabelled = [limit.name for limit in params.metrics if METRICS[limit.name].needs_label]
+    if unlabelled and manifest.columns.label is None:
+        raise MeasurementRefused(
+            expected=f"a label column, which {', '.join(unlabelled)} needs",
+            found="none in the manifest",
+            remedy="Declare columns.label, or limit the selection rate only.",
+            pointer="/columns/label",
+        )
+
+
+def _counts(cells: Iterable[Cell], *, weighted: bool) -> tuple[CellCount, ...]:
+    """The cells summed by label and decision."""
+    sums: dict[CellName, tuple[int, int, int]] = {}
+    for cell in cells:
+        name = _cell_name(cell)
+        rows, weight, squares = sums.get(name, (0, 0, 0))
+        sums[name] = (rows + cell.rows, weight + cell.weight, squares + cell.squares)
+    return tuple(
+        CellCount(
+            cell=name,
+            rows=rows,
+            weight=_units(weight) if weighted else None,
+            squares=_units(squares) if weighted else None,
+        )
+        for name, (rows, weight, squares) in sorted(sums.items())
+    )
+
+
+def _cell_name(cell: Cell) -> CellName:
+    if cell.label is None:
+        return "selected" if cell.decision else "rejected"
+    if cell.label:
+        return "tp" if cell.decision else "fn"
+    return "fp" if cell.decision else "tn"
+
+
+def _units(count: int) -> str:
+    """A sum of weights as its exact decimal text."""
+    whole, fraction = divmod(count, WEIGHT_UNIT)
+    return f"{whole}.{fraction:09d}".rstrip("0").rstrip(".")
+
+
+def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates: int) -> Table:
+    positions = [cells.attributes.index(name) for name in names]
+    found: dict[tuple[str, ...], list[Cell]] = {}
+    unknown = 0
+    outside: dict[str, int] = {}
+    for cell in cells.cells:
+        levels = [cell.levels[position] for position in positions]
+        if any(level.kind == "unknown" for level in levels):
+            unknown += cell.rows
+        elif any(level.kind == "outside" for level in levels):
+            title = ", ".join(level.name for level in levels)
+            outside[title] = outside.get(title, 0) + cell.rows
+        else:
+            found.setdefault(tuple(level.name for level in levels), []).append(cell)
+    groups = [
+        GroupCells(
+            levels=levels,
+            is_expected=len(names) == 1 and levels[0] in cells.expected.get(names[0], ()),
+            cells=_counts(found.get(levels, ()), weighted=cells.is_weighted),
+        )
+        for levels in _listed_levels(cells, names, found)
+    ]
+    return Table(
+        attributes=names,
+        reference=_reference(manifest, names, groups),
+        groups=tuple(groups),
+        unknown_rows=unknown,
+        outside_rows=dict(sorted(outside.items())[:MAX_GROUPS]),
+        by_group=_by_group(groups),
+        bootstrap=_bootstrap(groups, manifest.seed, replicates),
+    )
+
+
+def _listed_levels(
+    cells: Cells, names: tuple[str, ...], found: Mapping[tuple[str, ...], object]
+) -> list[tuple[str, ...]]:
+    """The groups in their order: declared ones as declared, also where nobody belongs to them, others by name."""
+    sides = [cells.expected.get(name) or tuple(sorted({levels[i] for levels in found})) for i, name in enumerate(names)]
+    every = [cells.expected.get(name) for name in names]
+    if all(every) and np.prod([len(side) for side in sides]) <= MAX_GROUPS:
+        return list(product(*sides))
+    order = [{level: rank for rank, level in enumerate(side)} for side in sides]
+    return sorted(found, key=lambda levels: [order[i][level] for i, level in enumerate(levels)])
+
+
+def _reference(manifest: Manifest, names: tuple[str, ...], groups: Sequence[GroupCells]) -> tuple[str, ...] | None:
+    """The declared reference; of an intersection only where every attribute declares one."""
+    declared = [manifest.sensitive[name].reference for name in names]
+    if any(value is None for value in declared):
+        return None
+    levels = tuple(level_name(value) for value in declared)
+    if levels not in {group.levels for group in groups}:
+        raise MeasurementRefused(
+            expected=f"the reference {', '.join(levels)} among the groups of {'*'.join(names)}",
+            found=f"the groups {', '.join(' '.join(group.levels) for group in groups[:20])}",
+            remedy="Correct the reference in the manifest.",
+            pointer=f"/sensitive/{names[0]}/reference",
+        )
+    return levels
+
+
+def _by_group(groups: Sequence[GroupCells]) -> dict[str, tuple[float | None, ...]]:
+    """Fairlearn's values of each group, null where the denominator is zero (Fairlearn gives 0 there).
+
+    Raises:
+        MeasurementRefused: they differ from those of the cells, which would mean that one of the two is wrong.
+    """
+    filled = [(index, group) for index, group in enumerate(groups) if any(cell.rows for cell in group.cells)]
+    if not filled:
+        return {}
+    rows = [
+        (index, cell.cell in ("tp", "fn", "selected"), cell.cell in ("tp", "fp", "selected"), float(cell.count.weight))
+        for index, group in filled
+        for cell in group.cells
+    ]
+    data = pd.DataFrame(rows, columns=["group", "label", "decision", "weight"])
+    labelled = {cell.cell for _, group in filled for cell in group.cells}.isdisjoint({"selected", "rejected"})
+    metrics = {name: function for name, function in _FAIRLEARN.items() if labelled or not RATES[name].needs_label}
+    with warnings.catch_warnings():
+        # Undefined rates are set to null below from the cells' own denominators, which the warning is about.
+        warnings.simplefilter("ignore")
+        frame = MetricFrame(
+            metrics=metrics,
+            y_true=data["label"].astype(int),
+            y_pred=data["decision"].astype(int),
+            sensitive_features=data[["group"]],
+            sample_params={name: {"sample_weight": data["weight"]} for name in metrics},
+        )
+    values: dict[str, tuple[float | None, ...]] = {}
+    for name in metrics:
+        column = frame.by_group[name]
+        own = [part(group.counts, RATES[name]).rate for group in groups]
+        theirs = [None if rate is None else float(column.loc[index]) for index, rate in enumerate(own)]
+        _refuse_disagreement(name, [None if rate is None else float(rate) for rate in own], theirs)
+        values[name] = tuple(theirs)
+    return values
+
+
+def _refuse_disagreement(name: str, own: Sequence[float | None], theirs: Sequence[float | None]) -> None:
+    pairs = [(a, b) for a, b in zip(own, theirs, strict=True) if a is not None and b is not None]
+    if all(abs(a - b) <= 1e-9 for a, b in pairs):
+        return
+    raise MeasurementRefused(
+        expected=f"the same {name} from the cells and from Fairlearn",
+        found=f"{pairs[:5]}",
+        remedy="Report it: one of the two computes a wrong rate.",
+    )
+
+
+def _bootstrap(groups: Sequence[GroupCells], seed: int, replicates: int) -> Bootstrap | None:
+    if replicates == 0:
+        return None
+    return resample([(group.levels, group.counts) for group in groups], seed=seed, replicates=replicates)

@@ -1,0 +1,143 @@
+"""The rates of a group's decisions, and the metrics that a policy may limit. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from policies.statistics.intervals import Proportion
+
+CellName = Literal["tp", "fp", "fn", "tn", "selected", "rejected"]
+"""Label and decision of a cell; ``selected`` and ``rejected`` where there is no label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Rows, the sum of their weights and the sum of the squares of their weights; all equal without weights."""
+
+    rows: int = 0
+    weight: Fraction = Fraction(0)
+    squares: Fraction = Fraction(0)
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.rows + other.rows, self.weight + other.weight, self.squares + other.squares)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of a group: the cells that count over the cells that could. ``unit`` says what the denominator holds."""
+
+    title: str
+    numerator: frozenset[CellName]
+    denominator: frozenset[CellName]
+    unit: str
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether the rate exists only where the true outcome is known."""
+        return "selected" not in self.denominator
+
+
+def _rate(title: str, numerator: Iterable[CellName], denominator: Iterable[CellName], unit: str) -> Rate:
+    return Rate(title, frozenset(numerator), frozenset(denominator), unit)
+
+
+RATES: dict[str, Rate] = {
+    "selection_rate": _rate(
+        "selection rate", ("tp", "fp", "selected"), ("tp", "fp", "fn", "tn", "selected", "rejected"), "rows"
+    ),
+    "true_positive_rate": _rate("true positive rate", ("tp",), ("tp", "fn"), "positive labels"),
+    "false_negative_rate": _rate("false negative rate", ("fn",), ("tp", "fn"), "positive labels"),
+    "false_positive_rate": _rate("false positive rate", ("fp",), ("fp", "tn"), "negative labels"),
+    "true_negative_rate": _rate("true negative rate", ("tn",), ("fp", "tn"), "negative labels"),
+    "precision": _rate("precision", ("tp",), ("tp", "fp"), "positive decisions"),
+    "false_discovery_rate": _rate("false discovery rate", ("fp",), ("tp", "fp"), "positive decisions"),
+    "negative_predictive_value": _rate("negative predictive value", ("tn",), ("fn", "tn"), "negative decisions"),
+    "false_omission_rate": _rate("false omission rate", ("fn",), ("fn", "tn"), "negative decisions"),
+    "accuracy": _rate("accuracy", ("tp", "tn"), ("tp", "fp", "fn", "tn"), "labelled rows"),
+    "prevalence": _rate("base rate", ("tp", "fn"), ("tp", "fp", "fn", "tn"), "labelled rows"),
+}
+"""Each rate by name; all lie in [0, 1] and do not exist where their denominator is zero."""
+
+Form = Literal["ratio", "difference", "average_difference", "balanced_difference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a limit is set on: how the ``rates`` of two groups are compared.
+
+    ``ratio``: the lower over the higher, in [0, 1], at least the limit; of several rates the smallest ratio counts.
+    ``difference``: the higher less the lower, at most the limit; of several rates the largest counts.
+    ``average_difference``: the mean of the absolute differences, so that opposite errors never cancel.
+    ``balanced_difference``: the difference of the means of the rates.
+    """
+
+    title: str
+    form: Form
+    rates: tuple[str, ...]
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether more is fairer."""
+        return self.form == "ratio"
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether the metric exists only where the true outcome is known."""
+        return any(RATES[rate].needs_label for rate in self.rates)
+
+
+def _metrics() -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
+    for name, rate in RATES.items():
+        found[f"{name}_ratio"] = Metric(f"ratio of the {rate.title}", "ratio", (name,))
+        found[f"{name}_difference"] = Metric(f"difference in the {rate.title}", "difference", (name,))
+    odds = ("true_positive_rate", "false_positive_rate")
+    return found | {
+        "impact_ratio": Metric("impact ratio (selection rates)", "ratio", ("selection_rate",)),
+        "demographic_parity_ratio": Metric("demographic parity ratio", "ratio", ("selection_rate",)),
+        "demographic_parity_difference": Metric("demographic parity difference", "difference", ("selection_rate",)),
+        "equal_opportunity_ratio": Metric("equal opportunity ratio", "ratio", odds[:1]),
+        "equal_opportunity_difference": Metric("equal opportunity difference", "difference", odds[:1]),
+        "equalized_odds_ratio": Metric("equalized odds ratio", "ratio", odds),
+        "equalized_odds_difference": Metric("equalized odds difference", "difference", odds),
+        "average_absolute_odds_difference": Metric("average absolute odds difference", "average_difference", odds),
+        "balanced_accuracy_difference": Metric(
+            "difference in the balanced accuracy", "balanced_difference", ("true_positive_rate", "true_negative_rate")
+        ),
+    }
+
+
+METRICS = _metrics()
+"""Each metric that a policy may limit, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A rate of one group as its two counts."""
+
+    numerator: Count
+    denominator: Count
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The exact rate; null where the denominator is zero."""
+        return self.numerator.weight / self.denominator.weight if self.denominator.weight else None
+
+    @property
+    def proportion(self) -> Proportion:
+        """The rate on effective rows, ``(sum w)**2 / sum w**2`` of them; needs a denominator above zero."""
+        total = self.denominator
+        size = float(total.weight**2 / total.squares)
+        return Proportion(float(self.numerator.weight / total.weight) * size, size)
+
+
+def part(cells: Mapping[CellName, Count], rate: Rate) -> Part:
+    """The two counts of ``rate`` among ``cells``; a cell that is not there counts zero rows."""
+    return Part(total(cells, rate.numerator), total(cells, rate.denominator))
+
+
+def total(cells: Mapping[CellName, Count], names: Iterable[CellName] | None = None) -> Count:
+    """The sum of the named cells, or of all."""
+    wanted = cells.keys() if names is None else names
+    return sum((cells[name] for name in sorted(wanted) if name in cells), Count())

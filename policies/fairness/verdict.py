@@ -1,0 +1,225 @@
+"""The outcome of one sensitive attribute on one limited metric, group by group. Pure.
+
+The rule is the table in ``docs/checks/fairness.md``; the first row that fits a group decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations
+
+from governance.types.results import CheckStatus
+from policies.fairness.body import GroupCells, Table
+from policies.fairness.comparison import Comparison, compare, rows_to_tell
+from policies.fairness.metrics import METRICS, RATES, Metric, Part, part
+from policies.fairness.params import FairnessParams, MetricLimit
+from policies.statistics.comparison import holm
+
+ALPHA = 0.05
+"""The level of every test, after Holm's correction over the groups of one attribute and one metric."""
+
+_ORDER = (CheckStatus.PASSED, CheckStatus.WARNED, CheckStatus.INSUFFICIENT_EVIDENCE, CheckStatus.FAILED)
+
+
+def worst(statuses: Sequence[CheckStatus]) -> CheckStatus:
+    """Failed, then insufficient evidence, then warned, then passed; of nothing, insufficient evidence."""
+    return max(statuses, key=_ORDER.index, default=CheckStatus.INSUFFICIENT_EVIDENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """What became of one group. ``reference`` and ``comparison`` are null where nothing was compared.
+
+    ``status`` is null for a group that is shown and judged by nobody. ``rate`` names the rate that decided.
+    """
+
+    levels: tuple[str, ...]
+    status: CheckStatus | None
+    reason: str
+    rate: str
+    reference: tuple[str, ...] | None = None
+    comparison: Comparison | None = None
+    adjusted_p_beyond: float | None = None
+    adjusted_p_equal: float | None = None
+    rows_needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One table judged on one metric. ``references`` maps each rate to the group that others were compared with."""
+
+    table: Table
+    limit: MetricLimit
+    metric: Metric
+    status: CheckStatus
+    reason: str
+    outcomes: tuple[GroupOutcome, ...]
+    references: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two judged groups to compare on some rates."""
+
+    group: GroupCells
+    reference: GroupCells
+    rates: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        group, reference = self.group.counts, self.reference.counts
+        return (
+            tuple(part(group, RATES[rate]) for rate in self.rates),
+            tuple(part(reference, RATES[rate]) for rate in self.rates),
+        )
+
+
+def assess(table: Table, limit: MetricLimit, params: FairnessParams) -> Assessment:
+    """The outcome of each group of ``table`` and the worst of them."""
+    metric = METRICS[limit.name]
+    outcomes = [outcome for group in table.groups if (outcome := _unjudged(group, metric, params)) is not None]
+    judged = [group for group in table.groups if _is_judged(group, metric.rates, params)]
+    references: dict[str, tuple[str, ...]] = {}
+    blocked = _blocked(table, judged)
+    if blocked is None:
+        pairs = _pairs(table, metric, judged)
+        references = {rate: pair.reference.levels for pair in pairs for rate in pair.rates}
+        outcomes += _compared(pairs, limit, metric, params)
+    else:
+        outcomes += [
+            GroupOutcome(group.levels, CheckStatus.INSUFFICIENT_EVIDENCE, blocked, metric.rates[0]) for group in judged
+        ]
+    status, reason = _of_table(table, metric, outcomes, blocked)
+    return Assessment(table, limit, metric, status, reason, tuple(outcomes), references)
+
+
+def _is_judged(group: GroupCells, rates: Sequence[str], params: FairnessParams) -> bool:
+    parts = [part(group.counts, RATES[rate]) for rate in rates]
+    return all(one.denominator.rows >= params.minimum_rows and one.denominator.weight > 0 for one in parts)
+
+
+def _unjudged(group: GroupCells, metric: Metric, params: FairnessParams) -> GroupOutcome | None:
+    """The outcome of a group that cannot be judged, None where it can."""
+    insufficient = CheckStatus.INSUFFICIENT_EVIDENCE
+    rate = min(metric.rates, key=lambda name: part(group.counts, RATES[name]).denominator.weight)
+    denominator = part(group.counts, RATES[rate]).denominator
+    if group.rows == 0:
+        status = insufficient if group.is_expected else None
+        return GroupOutcome(group.levels, status, "fairness.group_absent", rate)
+    if denominator.weight == 0 and group.rows >= params.minimum_rows:
+        return GroupOutcome(group.levels, insufficient, "fairness.zero_denominator", rate)
+    if not _is_judged(group, metric.rates, params):
+        status = insufficient if params.small_groups == "block" else None
+        return GroupOutcome(
+            group.levels, status, "fairness.small_group", rate, rows_needed=params.minimum_rows - denominator.rows
+        )
+    return None
+
+
+def _blocked(table: Table, judged: Sequence[GroupCells]) -> str | None:
+    """Why no group of the table can be compared, if so."""
+    if not any(part(group.counts, RATES["selection_rate"]).numerator.weight for group in table.groups):
+        return "fairness.nobody_selected"
+    if len(judged) < 2:
+        return "fairness.too_few_groups"
+    if table.reference is not None and table.reference not in {group.levels for group in judged}:
+        return "fairness.reference_not_judged"
+    return None
+
+
+def _pairs(table: Table, metric: Metric, judged: Sequence[GroupCells]) -> list[_Pair]:
+    """The comparisons: with the declared reference, or else with the group whose rate is highest.
+
+    The average of two absolute differences has no highest group, so every pair is compared.
+    """
+    declared = next((group for group in judged if group.levels == table.reference), None)
+    if metric.form == "average_difference" and declared is None:
+        return [_Pair(one, two, metric.rates) for one, two in combinations(judged, 2)]
+    together = metric.form in ("average_difference", "balanced_difference")
+    sets = [metric.rates] if together else [(rate,) for rate in metric.rates]
+    pairs = []
+    for rates in sets:
+        reference = declared or max(judged, key=lambda group: _sum_of_rates(group, rates))
+        pairs += [_Pair(group, reference, rates) for group in judged if group is not reference]
+    return pairs
+
+
+def _sum_of_rates(group: GroupCells, rates: Sequence[str]) -> Fraction:
+    return sum((part(group.counts, RATES[rate]).rate or Fraction(0) for rate in rates), Fraction(0))
+
+
+def _compared(pairs: Sequence[_Pair], limit: MetricLimit, metric: Metric, params: FairnessParams) -> list[GroupOutcome]:
+    """The worst outcome of each group over its comparisons."""
+    comparisons = [compare(metric.form, *pair.parts, limit.exact_limit) for pair in pairs]
+    p_beyond = holm([comparison.p_beyond for comparison in comparisons])
+    p_equal = holm([comparison.p_equal for comparison in comparisons])
+    found: dict[tuple[str, ...], list[GroupOutcome]] = {}
+    for pair, comparison, beyond, equal in zip(pairs, comparisons, p_beyond, p_equal, strict=True):
+        status, reason = _decide(comparison, metric, params, beyond=beyond, equal=equal)
+        outcome = GroupOutcome(
+            levels=pair.group.levels,
+            status=status,
+            reason=reason,
+            rate=pair.rates[0],
+            reference=pair.reference.levels,
+            comparison=comparison,
+            adjusted_p_beyond=beyond,
+            adjusted_p_equal=equal,
+            rows_needed=_rows_needed(pair, limit, metric) if reason == "fairness.inconclusive" else None,
+        )
+        found.setdefault(pair.group.levels, []).append(outcome)
+        if metric.form == "average_difference":
+            mirrored = replace(outcome, levels=pair.reference.levels, reference=pair.group.levels)
+            found.setdefault(pair.reference.levels, []).append(mirrored)
+    return [max(outcomes, key=lambda outcome: severity(outcome, metric)) for outcomes in found.values()]
+
+
+def _decide(
+    comparison: Comparison, metric: Metric, params: FairnessParams, *, beyond: float, equal: float
+) -> tuple[CheckStatus, str]:
+    """The rule's rows, in order. ``beyond`` and ``equal`` are p-values after Holm's correction."""
+    outside = "fairness.below_limit" if metric.is_ratio else "fairness.above_limit"
+    if comparison.value is None:
+        return CheckStatus.INSUFFICIENT_EVIDENCE, "fairness.zero_reference"
+    if params.mode == "as_written":
+        return (CheckStatus.FAILED, outside) if comparison.is_beyond else (CheckStatus.PASSED, "fairness.within_limit")
+    if beyond < ALPHA and comparison.is_beyond:
+        return CheckStatus.FAILED, outside
+    if not comparison.is_beyond:
+        return CheckStatus.PASSED, "fairness.within_limit"
+    if equal < ALPHA:
+        return CheckStatus.WARNED, "fairness.possibly_outside"
+    if params.inconclusive == "warn":
+        return CheckStatus.WARNED, "fairness.inconclusive"
+    return CheckStatus.INSUFFICIENT_EVIDENCE, "fairness.inconclusive"
+
+
+def _rows_needed(pair: _Pair, limit: MetricLimit, metric: Metric) -> int | None:
+    if len(pair.rates) > 1:
+        return None
+    group, reference = (parts[0] for parts in pair.parts)
+    low, high = sorted((group, reference), key=lambda one: one.rate or Fraction(0))
+    return rows_to_tell(low, high, limit.exact_limit, is_ratio=metric.is_ratio)
+
+
+def severity(outcome: GroupOutcome, metric: Metric) -> tuple[int, Fraction]:
+    """Sorts outcomes from the best to the worst: by status, then by how far the value lies on the unfair side."""
+    rank = -1 if outcome.status is None else _ORDER.index(outcome.status)
+    value = outcome.comparison.value if outcome.comparison is not None else None
+    if value is None:
+        return rank, Fraction(-2)
+    return rank, -value if metric.is_ratio else value
+
+
+def _of_table(
+    table: Table, metric: Metric, outcomes: Sequence[GroupOutcome], blocked: str | None
+) -> tuple[CheckStatus, str]:
+    status = worst([outcome.status for outcome in outcomes if outcome.status is not None])
+    if blocked is not None and status is not CheckStatus.FAILED:
+        return CheckStatus.INSUFFICIENT_EVIDENCE, blocked
+    if status is CheckStatus.PASSED and table.outside_rows:
+        return CheckStatus.WARNED, "fairness.undeclared_groups"
+    decided = [outcome for outcome in outcomes if outcome.status is not None]
+    if not decided:
+        return status, "fairness.too_few_groups"
+    return status, max(decided, key=lambda outcome: severity(outcome, metric)).reason

@@ -1,0 +1,104 @@
+"""How outcomes are said to people. Pure; the machine's words are the reason codes."""
+
+from fractions import Fraction
+
+from policies.fairness.metrics import RATES, part
+from policies.fairness.verdict import Assessment, GroupOutcome
+from policies.statistics.intervals import Bounds
+
+
+def shown(value: Fraction, limit: Fraction, places: int = 3) -> str:
+    """The value rounded half to even, with more digits where rounding would move it onto or across the limit.
+
+    79.96 % against a limit of 0.8 is shown as 0.7996, not as 0.800.
+    """
+    for digits in range(places, 16):
+        rounded = Fraction(round(value * 10**digits), 10**digits)
+        if (rounded > limit) - (rounded < limit) == (value > limit) - (value < limit):
+            break
+    return f"{round(value * 10**digits) / 10**digits:.{digits}f}"
+
+
+def describe(assessment: Assessment, outcome: GroupOutcome | None) -> str:
+    """One sentence on the outcome that decided an assessment, with its number, interval, limit and count."""
+    place = f"By {assessment.table.name}, "
+    metric = assessment.metric
+    if outcome is None or outcome.comparison is None or outcome.comparison.value is None:
+        return place + _why_not(assessment, outcome)
+    value = shown(outcome.comparison.value, assessment.limit.exact_limit)
+    title = " and ".join(RATES[rate].title for rate in metric.rates) if _is_joint(assessment) else _title(outcome)
+    bounds = f"95 % interval {interval_text(outcome.comparison.interval)}"
+    tail = f"({bounds}; limit {assessment.limit.limit}; n = {group_rows(assessment, outcome.levels)})"
+    pair = f"{name(outcome.levels)} and {name(outcome.reference or ())}"
+    if metric.is_ratio:
+        low, high = ordered_names(assessment, outcome)
+        return f"{place}the {title} of {low} is {value} times that of {high} {tail}: {_ending(outcome)}"
+    return f"{place}the {title} of {pair} differ by {value} {tail}: {_ending(outcome)}"
+
+
+def name(levels: tuple[str, ...]) -> str:
+    """A group's name: its level, or its levels joined."""
+    return " / ".join(levels)
+
+
+def group_rows(assessment: Assessment, levels: tuple[str, ...]) -> int:
+    """The rows of a group."""
+    return next((group.rows for group in assessment.table.groups if group.levels == levels), 0)
+
+
+def interval_text(bounds: Bounds | None) -> str:
+    """``0.29 to 0.32``, or that there is none."""
+    return "not estimable" if bounds is None else f"{bounds.lower:.3f} to {bounds.upper:.3f}"
+
+
+def ordered_names(assessment: Assessment, outcome: GroupOutcome) -> tuple[str, str]:
+    """The group with the lower rate and the one with the higher."""
+    counts = {group.levels: group.counts for group in assessment.table.groups}
+    rate = RATES[outcome.rate]
+    both = [outcome.levels, outcome.reference or ()]
+
+    def height(levels: tuple[str, ...]) -> Fraction:
+        return part(counts[levels], rate).rate or Fraction(0)
+
+    low, high = (both[0], both[1]) if height(both[0]) <= height(both[1]) else (both[1], both[0])
+    return name(low), name(high)
+
+
+def _is_joint(assessment: Assessment) -> bool:
+    return assessment.metric.form in ("average_difference", "balanced_difference")
+
+
+def _title(outcome: GroupOutcome) -> str:
+    return RATES[outcome.rate].title
+
+
+def _ending(outcome: GroupOutcome) -> str:
+    """What the outcome means."""
+    needed = f"; about {outcome.rows_needed} rows in each group would tell" if outcome.rows_needed else ""
+    endings = {
+        "fairness.within_limit": "within the limit",
+        "fairness.below_limit": "outside the limit",
+        "fairness.above_limit": "outside the limit",
+        "fairness.possibly_outside": "beyond the limit, and the groups differ by more than chance, but the interval "
+        "still reaches the limit: a person must look",
+        "fairness.inconclusive": f"beyond the limit, but chance can explain the difference{needed}",
+    }
+    return endings[outcome.reason]
+
+
+def _why_not(assessment: Assessment, outcome: GroupOutcome | None) -> str:
+    """Why there is no number."""
+    reason = assessment.reason if outcome is None else outcome.reason
+    group = name(outcome.levels) if outcome is not None else "a group"
+    rate = RATES[outcome.rate if outcome is not None else assessment.metric.rates[0]]
+    texts = {
+        "fairness.nobody_selected": "nobody is selected in any group, so that rates of 0 prove nothing",
+        "fairness.too_few_groups": f"fewer than two groups have enough {rate.unit} to be compared",
+        "fairness.reference_not_judged": "the declared reference group has too few rows to compare others with",
+        "fairness.zero_reference": f"the {rate.title} is 0 in both {group} and its reference, and 0/0 is not parity",
+        "fairness.group_absent": f"the declared group {group} has no rows",
+        "fairness.zero_denominator": f"{group} has no {rate.unit}, so its {rate.title} does not exist",
+        "fairness.small_group": f"{group} has fewer {rate.unit} than the minimum",
+        "fairness.undeclared_groups": "some rows belong to none of the declared groups",
+    }
+    return texts[reason]
