@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 USABLE := $(shell grep -qsF '$(CURDIR)/$(BIN)/python' $(BIN)/pip && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	&& echo yes)
 
-.PHONY: help venv demo serve test check lint format bench soak postgres clean rebuild
+.PHONY: help venv demo serve test check lint format docs bench soak postgres clean rebuild
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -78,11 +78,14 @@ lint: venv ## format, lint, types and import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --config importlinter.ini
+	@$(BIN)/lint-imports --no-logo importlinter.ini
 
 format: venv ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+docs: venv ## rewrite the pages of docs/ that are generated
+	@$(BIN)/python -m tests.support.documents
 
 test: venv postgres ## all tests, on SQLite and on a real PostgreSQL
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not soak" --durations 10 --durations-min 5 $(ARGS)
