@@ -1,28 +1,11 @@
 """The form of a fairness measurement: cells of each group, all that any later judgement needs. No row of anybody."""
 
-from fractions import Fraction
 from typing import Literal
 
 from pydantic import Field
 
-from governance.types.value import DecimalText, Value
-from policies.fairness.metrics import CellName, Count
-
-
-class CellCount(Value):
-    """One cell. ``weight`` and ``squares`` are the sums of weights and of their squares; null without weights."""
-
-    cell: CellName
-    rows: int = Field(ge=0)
-    weight: DecimalText | None = None
-    squares: DecimalText | None = None
-
-    @property
-    def count(self) -> Count:
-        """The cell as exact numbers."""
-        if self.weight is None or self.squares is None:
-            return Count(self.rows, Fraction(self.rows), Fraction(self.rows))
-        return Count(self.rows, Fraction(self.weight), Fraction(self.squares))
+from governance.types.value import Value
+from policies.statistics.counts import CellCount, CellName, Count
 
 
 class GroupCells(Value):

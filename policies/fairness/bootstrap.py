@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.fairness.body import Bootstrap, Percentiles
-from policies.fairness.metrics import METRICS, RATES, CellName, Count, Metric, Rate, total
+from policies.fairness.metrics import METRICS, RATES, Metric, Rate
+from policies.statistics.counts import CellName, Count, Part, total
 
 SMALL_GROUP_ROWS = 30
 """Groups with fewer rows are left out where at least two larger ones exist: one person would set every extreme."""
@@ -37,7 +38,7 @@ def resample(
         return None
     weights = np.array([[float(cells.get(name, Count()).weight) for name in _CELLS] for _, cells in used])
     everybody = sum((total(cells) for _, cells in used), Count())
-    size = round(float(everybody.weight**2 / everybody.squares))
+    size = round(Part(everybody, everybody).proportion.size)
     drawn = np.random.default_rng(seed).multinomial(size, weights.ravel() / weights.sum(), size=replicates)
     counts = drawn.reshape(replicates, *weights.shape).astype(np.float64)
     rates = {name: _rate(counts, rate) for name, rate in RATES.items()}

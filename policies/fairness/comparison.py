@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
-from policies.fairness.metrics import Form, Part
+from policies.fairness.metrics import Form
 from policies.statistics.comparison import compare_rates
+from policies.statistics.counts import Part
 from policies.statistics.intervals import (
     Z_ONE_SIDED,
     Z_TWO_SIDED,

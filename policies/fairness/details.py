@@ -8,8 +8,9 @@ from pydantic import JsonValue
 
 from governance.types.value import decimal_text
 from policies.fairness.body import FairnessBody, GroupCells, Table
-from policies.fairness.metrics import METRICS, RATES, CellName, Count, Metric, part, total
+from policies.fairness.metrics import METRICS, RATES, Metric, part
 from policies.fairness.verdict import Assessment, GroupOutcome
+from policies.statistics.counts import CellName, Count, total
 
 _POSITIVE: tuple[CellName, ...] = ("tp", "fp", "selected")
 _NEGATIVE: tuple[CellName, ...] = ("fn", "tn", "rejected")

@@ -7,9 +7,10 @@ from governance.types.value import Severity, decimal_text
 from policies.fairness.body import FairnessBody, GroupCells, Percentiles, Table
 from policies.fairness.comparison import shortfall
 from policies.fairness.details import text
-from policies.fairness.metrics import METRICS, RATES, CellName, Count, part, total
+from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.verdict import Assessment, GroupOutcome
 from policies.fairness.wording import name
+from policies.statistics.counts import CellName, Count, total
 from policies.statistics.intervals import Bounds, wilson
 
 EVERYBODY = "*"

@@ -10,10 +10,11 @@ from governance.types.value import decimal_text, parse_value
 from policies.fairness.body import FairnessBody, Table
 from policies.fairness.details import overall, table_details, text
 from policies.fairness.figures import findings, interval, overall_figures, table_figures
-from policies.fairness.metrics import METRICS, total
+from policies.fairness.metrics import METRICS
 from policies.fairness.params import FairnessParams
 from policies.fairness.verdict import Assessment, GroupOutcome, assess, severity, worst
 from policies.fairness.wording import describe
+from policies.statistics.counts import total
 
 NOT_CHECKED = (
     "whether the labels themselves are fair: error rates take them as the truth",

@@ -1,7 +1,7 @@
 """From a manifest's rows to a fairness measurement: cells first, then Fairlearn on the few cells."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import product
 
@@ -21,11 +21,11 @@ from governance.check import Facts
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
 from governance.types.results import Measurement
-from policies.fairness.body import Bootstrap, CellCount, FairnessBody, GroupCells, Table
+from policies.fairness.body import Bootstrap, FairnessBody, GroupCells, Table
 from policies.fairness.bootstrap import resample
-from policies.fairness.metrics import METRICS, RATES, CellName, part
+from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.params import FairnessParams
-from policies.frames.cells import WEIGHT_UNIT, Cell, Cells, read_cells
+from policies.frames.cells import Cell, Cells, confusion, read_cells
 from policies.frames.coding import level_name
 from policies.frames.source import manifest_of
 
@@ -60,7 +60,7 @@ def measure(facts: Facts, params: FairnessParams, *, check_version: str) -> Meas
         rows=cells.rows,
         is_weighted=cells.is_weighted,
         has_label=manifest.columns.label is not None,
-        overall=_counts(cells.cells, weighted=cells.is_weighted),
+        overall=confusion(cells.cells, weighted=cells.is_weighted),
         tables=tuple(
             _table(cells, manifest, names, params.bootstrap_replicates) for names in dict.fromkeys(combinations)
         ),
@@ -96,38 +96,6 @@ def _refuse_unanswerable(manifest: Manifest, params: FairnessParams) -> None:
         )
 
 
-def _counts(cells: Iterable[Cell], *, weighted: bool) -> tuple[CellCount, ...]:
-    """The cells summed by label and decision."""
-    sums: dict[CellName, tuple[int, int, int]] = {}
-    for cell in cells:
-        name = _cell_name(cell)
-        rows, weight, squares = sums.get(name, (0, 0, 0))
-        sums[name] = (rows + cell.rows, weight + cell.weight, squares + cell.squares)
-    return tuple(
-        CellCount(
-            cell=name,
-            rows=rows,
-            weight=_units(weight) if weighted else None,
-            squares=_units(squares) if weighted else None,
-        )
-        for name, (rows, weight, squares) in sorted(sums.items())
-    )
-
-
-def _cell_name(cell: Cell) -> CellName:
-    if cell.label is None:
-        return "selected" if cell.decision else "rejected"
-    if cell.label:
-        return "tp" if cell.decision else "fn"
-    return "fp" if cell.decision else "tn"
-
-
-def _units(count: int) -> str:
-    """A sum of weights as its exact decimal text."""
-    whole, fraction = divmod(count, WEIGHT_UNIT)
-    return f"{whole}.{fraction:09d}".rstrip("0").rstrip(".")
-
-
 def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates: int) -> Table:
     positions = [cells.attributes.index(name) for name in names]
     found: dict[tuple[str, ...], list[Cell]] = {}
@@ -146,7 +114,7 @@ def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates:
         GroupCells(
             levels=levels,
             is_expected=len(names) == 1 and levels[0] in cells.expected.get(names[0], ()),
-            cells=_counts(found.get(levels, ()), weighted=cells.is_weighted),
+            cells=confusion(found.get(levels, ()), weighted=cells.is_weighted),
         )
         for levels in _listed_levels(cells, names, found)
     ]

@@ -2,25 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
-from policies.statistics.intervals import Proportion
-
-CellName = Literal["tp", "fp", "fn", "tn", "selected", "rejected"]
-"""Label and decision of a cell; ``selected`` and ``rejected`` where there is no label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Rows, the sum of their weights and the sum of the squares of their weights; all equal without weights."""
-
-    rows: int = 0
-    weight: Fraction = Fraction(0)
-    squares: Fraction = Fraction(0)
-
-    def __add__(self, other: "Count") -> "Count":
-        return Count(self.rows + other.rows, self.weight + other.weight, self.squares + other.squares)
+from policies.statistics.counts import CellName, Count, Part, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +96,6 @@ METRICS = _metrics()
 """Each metric that a policy may limit, by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A rate of one group as its two counts."""
-
-    numerator: Count
-    denominator: Count
-
-    @property
-    def rate(self) -> Fraction | None:
-        """The exact rate; null where the denominator is zero."""
-        return self.numerator.weight / self.denominator.weight if self.denominator.weight else None
-
-    @property
-    def proportion(self) -> Proportion:
-        """The rate on effective rows, ``(sum w)**2 / sum w**2`` of them; needs a denominator above zero."""
-        total = self.denominator
-        size = float(total.weight**2 / total.squares)
-        return Proportion(float(self.numerator.weight / total.weight) * size, size)
-
-
 def part(cells: Mapping[CellName, Count], rate: Rate) -> Part:
     """The two counts of ``rate`` among ``cells``; a cell that is not there counts zero rows."""
     return Part(total(cells, rate.numerator), total(cells, rate.denominator))
-
-
-def total(cells: Mapping[CellName, Count], names: Iterable[CellName] | None = None) -> Count:
-    """The sum of the named cells, or of all."""
-    wanted = cells.keys() if names is None else names
-    return sum((cells[name] for name in sorted(wanted) if name in cells), Count())

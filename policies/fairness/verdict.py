@@ -11,9 +11,10 @@ from itertools import combinations
 from governance.types.results import CheckStatus
 from policies.fairness.body import GroupCells, Table
 from policies.fairness.comparison import Comparison, compare, rows_to_tell
-from policies.fairness.metrics import METRICS, RATES, Metric, Part, part
+from policies.fairness.metrics import METRICS, RATES, Metric, part
 from policies.fairness.params import FairnessParams, MetricLimit
 from policies.statistics.comparison import holm
+from policies.statistics.counts import Part
 
 ALPHA = 0.05
 """The level of every test, after Holm's correction over the groups of one attribute and one metric."""

@@ -4,7 +4,7 @@ A few cells hold all that rates, their intervals and their bootstrap need, are m
 person's row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,12 +19,19 @@ from policies.frames.coding import MAX_LEVELS, UNKNOWN, Level, bin_names, decode
 from policies.frames.numbers import decision_expression, number_expression, refuse_unusable_numbers
 from policies.frames.source import manifest_of, refusing_unreadable
 from policies.frames.table import Table, open_table
+from policies.statistics.counts import CellCount, CellName
 
 WEIGHT_UNIT = 10**9
 """Weights are read to nine decimals and summed as integers, so that a sum does not depend on the order of rows."""
 
+SQUARE_UNIT = 10**12
+"""Squares of weights are read to twelve decimals."""
+
 MAX_WEIGHT = 10**9
 """Larger weights are refused: their squares would leave the range in which sums are exact."""
+
+MIN_WEIGHT = 1e-6
+"""Smaller weights above zero are refused, since nine decimals would no longer tell them apart; scale them all."""
 
 MAX_CELLS = 250_000
 """More cells than this mean that an attribute identifies people rather than groups."""
@@ -39,7 +46,8 @@ _MAX_CLASSES = 64
 class Cell:
     """Rows that share their levels, label and decision. ``label`` is None where no label column is declared.
 
-    ``weight`` and ``squares`` are the sums of the weights and of their squares in units of ``1 / WEIGHT_UNIT``.
+    ``weight`` and ``squares`` are the sums of the weights and of their squares in units of ``1 / WEIGHT_UNIT`` and
+    ``1 / SQUARE_UNIT``.
     """
 
     levels: tuple[Level, ...]
@@ -74,7 +82,7 @@ def read_cells(facts: Facts, attributes: Sequence[str]) -> Cells:
 
     Raises:
         MeasurementRefused: as ``open_table`` and ``decode`` say; also no decision and no score, a score without a
-            threshold, numbers that are none, a weight that is missing, negative or above ``MAX_WEIGHT``, or more
+            threshold, numbers that are none, a weight that is missing, negative or out of range, or more
             than ``MAX_CELLS`` cells.
     """
     manifest = manifest_of(facts)
@@ -99,6 +107,39 @@ def read_cells(facts: Facts, attributes: Sequence[str]) -> Cells:
         is_weighted="weight" in roles,
         inputs=table.inputs(sum(cell.rows for cell in cells)),
     )
+
+
+def confusion(cells: Iterable[Cell], *, weighted: bool) -> tuple[CellCount, ...]:
+    """The cells summed by label and decision, as the record keeps them."""
+    sums: dict[CellName, tuple[int, int, int]] = {}
+    for cell in cells:
+        name = _cell_name(cell)
+        rows, weight, squares = sums.get(name, (0, 0, 0))
+        sums[name] = (rows + cell.rows, weight + cell.weight, squares + cell.squares)
+    return tuple(
+        CellCount(
+            cell=name,
+            rows=rows,
+            weight=_units(weight, WEIGHT_UNIT) if weighted else None,
+            squares=_units(squares, SQUARE_UNIT) if weighted else None,
+        )
+        for name, (rows, weight, squares) in sorted(sums.items())
+    )
+
+
+def _cell_name(cell: Cell) -> CellName:
+    if cell.label is None:
+        return "selected" if cell.decision else "rejected"
+    if cell.label:
+        return "tp" if cell.decision else "fn"
+    return "fp" if cell.decision else "tn"
+
+
+def _units(count: int, unit: int) -> str:
+    """A sum in units of ``1 / unit``, a power of ten, as its exact decimal text."""
+    whole, fraction = divmod(count, unit)
+    digits = len(str(unit)) - 1
+    return f"{whole}.{fraction:0{digits}d}".rstrip("0").rstrip(".")
 
 
 def _roles(manifest: Manifest) -> dict[str, str]:
@@ -142,10 +183,12 @@ def _grouped_columns(
         keys.append(pl.col(roles["decision"]).alias("decision"))
     if "weight" in roles:
         name = roles["weight"]
-        refuse_unusable_numbers(table, name, f"the weight {name!r}", nulls_allowed=False, at_most=MAX_WEIGHT)
+        refuse_unusable_numbers(
+            table, name, f"the weight {name!r}", nulls_allowed=False, weights=(MIN_WEIGHT, MAX_WEIGHT)
+        )
         weight = number_expression(name)
         keys.append((weight * WEIGHT_UNIT).round().cast(pl.Int128).alias("sum weight"))
-        keys.append((weight * weight * WEIGHT_UNIT).round().cast(pl.Int128).alias("sum squares"))
+        keys.append((weight * weight * SQUARE_UNIT).round().cast(pl.Int128).alias("sum squares"))
     _refuse_identifiers(table, manifest, attributes, roles)
     return table.frame.select(keys)
 
@@ -225,7 +268,7 @@ def _decoded(table: Table, manifest: Manifest, attributes: Sequence[str], groupe
         merged[key] = (
             rows + own,
             weight + row.get("sum weight", own * WEIGHT_UNIT),
-            squares + row.get("sum squares", own * WEIGHT_UNIT),
+            squares + row.get("sum squares", own * SQUARE_UNIT),
         )
     order = sorted(merged, key=lambda key: (key[0], str(key[1]), key[2]))
     return tuple(Cell(key[0], key[1], key[2], *merged[key]) for key in order)

@@ -25,9 +25,9 @@ def decision_expression(table: Table, column: str, threshold: str) -> pl.Expr:
 
 
 def refuse_unusable_numbers(
-    table: Table, column: str, what: str, *, nulls_allowed: bool, at_most: float | None = None
+    table: Table, column: str, what: str, *, nulls_allowed: bool, weights: tuple[float, float] | None = None
 ) -> None:
-    """Refuse a column that does not hold finite numbers; ``at_most`` also asks for ``0 <= number <= at_most``.
+    """Refuse a column that does not hold finite numbers; ``weights`` also asks for 0 or a number in this range.
 
     Raises:
         MeasurementRefused: the column is of another kind, or some rows are missing, no numbers, infinite or out of
@@ -43,12 +43,13 @@ def refuse_unusable_numbers(
         )
     raw = pl.col(column)
     number = number_expression(column)
-    within = pl.lit(True) if at_most is None else number.is_between(0, at_most)
+    least, most = weights or (0.0, 0.0)
+    within = pl.lit(True) if weights is None else (number == 0) | number.is_between(least, most)
     faults = {
         "missing": raw.is_null() | number.is_nan() if not nulls_allowed else pl.lit(False),
         "no number": raw.is_not_null() & number.is_null(),
         "infinite": number.is_infinite(),
-        f"outside 0 to {at_most}": ~within & number.is_finite(),
+        "out of range": ~within & number.is_finite(),
     }
     with refusing_unreadable("the rows"):
         counts = (
@@ -59,7 +60,7 @@ def refuse_unusable_numbers(
     found = {name: count for name, count in counts.items() if count}
     if found:
         raise MeasurementRefused(
-            expected=f"a finite number in {what}" + ("" if at_most is None else f", from 0 to {at_most:g}"),
+            expected=f"a finite number in {what}" + (f", 0 or from {least:g} to {most:g}" if weights else ""),
             found=", ".join(f"{count} rows {name}" for name, count in found.items()),
             remedy="Correct or leave out those rows on purpose.",
             pointer=column,
