@@ -6,14 +6,16 @@ A finding is a function of the stored event alone. The schemas are in ``lineage.
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import msgspec
 from pydantic import ValidationError
 
+from governance.canonical import canonical
 from governance.errors import InputRefused
 from governance.types.provenance import ProvenanceRecord
-from lineage.events import EVENT_TYPES, Event
+from lineage.events import EARLIEST, EVENT_TYPES, LATEST, Event
 from lineage.facets import CORE, SPEC, openlineage_schemas
 from lineage.formats import is_date_time
 from lineage.identity import is_uuid
@@ -100,9 +102,12 @@ def _is_deletion(facet: Mapping[str, Any]) -> bool:
 def _read_record(facet: Mapping[str, Any]) -> ProvenanceRecord | None:
     content = {name: value for name, value in facet.items() if not name.startswith("_")}
     try:
-        return ProvenanceRecord.model_validate(content)
-    except ValidationError:
+        record = ProvenanceRecord.model_validate(content)
+        canonical(record.document())
+    except (ValidationError, InputRefused):  # the second: a number that has no RFC 8785 form
         return None
+    within = record.valid_from is None or EARLIEST < record.valid_from.replace(tzinfo=UTC) < LATEST
+    return record if within else None
 
 
 def _envelope(event: Event) -> Iterator[Finding]:

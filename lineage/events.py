@@ -26,8 +26,9 @@ _SPACE = b" \t\r\n"
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?(?:\[[^\]]{1,64}\])?"
 )
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day from either end, so that no time zone leads beyond the calendar
-_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+"""Times are a day or more from either end of the calendar, so that no time zone leads beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def read_time(text: Any) -> tuple[datetime, bool] | None:
     except (ValueError, OverflowError):
         return None
     moment += timedelta(seconds=1) if is_leap else timedelta(microseconds=int((fraction or "0").ljust(6, "0")[:6]))
-    return (moment, zone is not None) if _EARLIEST <= moment <= _LATEST else None
+    return (moment, zone is not None) if EARLIEST <= moment <= LATEST else None
 
 
 def _kind(document: dict[str, Any]) -> tuple[EventKind, bool]:

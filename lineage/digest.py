@@ -1,0 +1,133 @@
+"""One digest over the whole derived state: equal whenever the set of stored events says the same.
+
+Row ids, arrival times and event digests are left out: none of them is what the events say.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from governance.clock import rfc3339
+from governance.database import ReadUnit, Unit
+from lineage.identity import stamp_time
+from lineage.tables import (
+    DatasetVersionRow,
+    EdgeRow,
+    ErasureRow,
+    EventRow,
+    FlowRow,
+    ModelRow,
+    NodeRow,
+    ProvenanceRow,
+    RunDatasetRow,
+    RunRow,
+    SymlinkRow,
+    VersionUseRow,
+)
+
+FORMAT = "assay.lineage.state/v1"
+"""First line of the export; what is exported, or how, only changes with it."""
+
+_TIMES = ("stamp", "first_stamp", "last_stamp")
+
+
+@dataclass(frozen=True, slots=True)
+class StateDigest:
+    """The digest of the derived state, and how many events are stored."""
+
+    digest: str
+    event_count: int
+
+
+def state_digest(unit: Unit | ReadUnit) -> StateDigest:
+    """SHA-256 over the lines of ``export``, each followed by a line feed."""
+    hashed = hashlib.sha256()
+    for line in export(unit):
+        hashed.update(line)
+        hashed.update(b"\n")
+    count = unit.session.scalar(sa.select(sa.func.count()).select_from(EventRow)) or 0
+    return StateDigest("sha256:" + hashed.hexdigest(), count)
+
+
+def export(unit: Unit | ReadUnit) -> Iterator[bytes]:
+    """The derived state, one JSON array a line: table by table, each in the order of its identities."""
+    yield json.dumps([FORMAT]).encode("ascii")
+    for name, query in _queries().items():
+        rows = unit.session.execute(query, execution_options={"yield_per": 2000})
+        columns = list(rows.keys())
+        for row in rows:
+            values = [_plain(column, value) for column, value in zip(columns, row, strict=True)]
+            yield json.dumps([name, *values], separators=(",", ":")).encode("ascii")
+
+
+def _plain(column: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, bytes):
+        # Of a stamp only its time is what events say; which of two spellings came with it is not.
+        return rfc3339(stamp_time(value)) if column in _TIMES else value.hex()
+    return value
+
+
+def _queries() -> dict[str, Any]:
+    node, other, job = aliased(NodeRow), aliased(NodeRow), aliased(NodeRow)
+    run, version = aliased(RunRow), aliased(DatasetVersionRow)
+    of_run = (RunRow.run_id, RunRow.first_start, RunRow.first_running, RunRow.end_stamp, RunRow.end_kinds)
+    ordinary: dict[str, Any] = {
+        "node": sa.select(
+            NodeRow.kind, NodeRow.namespace, NodeRow.name, NodeRow.first_seen, NodeRow.last_seen, NodeRow.type,
+            NodeRow.subtype, NodeRow.explicit_since,
+        ).order_by(NodeRow.identity),
+        "run": sa.select(
+            *of_run, RunRow.first_event, RunRow.last_event, RunRow.is_explicit, RunRow.parent_run_id,
+            RunRow.parent_namespace, RunRow.parent_name, job.identity,
+        ).join(job, job.id == RunRow.job_id).order_by(RunRow.identity),
+        "run_dataset": sa.select(
+            run.identity, RunDatasetRow.role, node.identity.label("node"), job.identity.label("job"),
+            RunDatasetRow.first_seen, RunDatasetRow.last_seen,
+        ).join(run, run.id == RunDatasetRow.run_id).join(node, node.id == RunDatasetRow.node_id)
+        .join(job, job.id == RunDatasetRow.job_id)
+        .order_by(run.identity, RunDatasetRow.role, node.identity, job.identity),
+        "edge": sa.select(
+            job.identity, EdgeRow.role, node.identity.label("node"), EdgeRow.first_seen, EdgeRow.last_seen,
+            EdgeRow.run_count, run.run_id,
+        ).join(job, job.id == EdgeRow.job_id).join(node, node.id == EdgeRow.node_id)
+        .outerjoin(run, run.id == EdgeRow.latest_run_id).order_by(job.identity, EdgeRow.role, node.identity),
+    }  # fmt: skip
+    facts: dict[str, Any] = {
+        "dataset_version": sa.select(
+            version.identity, version.version, version.lifecycle, version.first_stamp, version.last_stamp,
+            version.row_count,
+        ).order_by(version.identity),
+        "version_use": sa.select(run.identity, VersionUseRow.role, version.identity.label("version"),
+            VersionUseRow.first_seen,
+        ).join(run, run.id == VersionUseRow.run_id).join(version, version.id == VersionUseRow.version_id)
+        .order_by(run.identity, VersionUseRow.role, version.identity),
+        "flow": sa.select(
+            job.identity, run.identity.label("run"), node.identity.label("source"), other.identity.label("target"),
+            FlowRow.is_explicit, FlowRow.columns, FlowRow.first_seen,
+        ).join(job, job.id == FlowRow.job_id).join(node, node.id == FlowRow.source_id)
+        .join(other, other.id == FlowRow.target_id).outerjoin(run, run.id == FlowRow.run_id)
+        .order_by(job.identity, sa.func.coalesce(run.identity, b""), node.identity, other.identity),
+        "symlink": sa.select(node.identity, SymlinkRow.stamp, other.identity.label("alias")).distinct()
+        .join(node, node.id == SymlinkRow.carrier_id).join(other, other.id == SymlinkRow.alias_id)
+        .order_by(node.identity, SymlinkRow.stamp, other.identity),
+        "provenance": sa.select(
+            node.identity, ProvenanceRow.version, ProvenanceRow.record_digest, ProvenanceRow.valid_from,
+            ProvenanceRow.stamp,
+        ).join(node, node.id == ProvenanceRow.node_id).order_by(node.identity, ProvenanceRow.identity),
+        "model": sa.select(
+            node.identity, run.identity.label("run"), ModelRow.content_digest, ModelRow.facet, ModelRow.first_seen,
+        ).join(node, node.id == ModelRow.node_id).outerjoin(run, run.id == ModelRow.run_id)
+        .order_by(node.identity, sa.func.coalesce(run.identity, b""), ModelRow.content_digest),
+        "erasure": sa.select(node.identity, ErasureRow.erased_at, ErasureRow.change)
+        .join(node, node.id == ErasureRow.node_id)
+        .order_by(node.identity, ErasureRow.erased_at, ErasureRow.change),
+    }  # fmt: skip
+    return {**ordinary, **facts}

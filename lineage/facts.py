@@ -1,0 +1,189 @@
+"""What single facets say about a job, run or dataset, read defensively. Pure.
+
+A facet that is not what its schema asks for says nothing here; ``lineage.conformance`` reports it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from governance.canonical import canonical, sha256
+from lineage.conformance import MODEL, PROVENANCE, model_facet, provenance_record
+from lineage.events import DatasetMention, Event
+from lineage.identity import name_fault
+
+LIFECYCLES = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
+ERASURES = frozenset({"DROP", "TRUNCATE"})
+_MOST = 2**63 - 1  # the largest count that a BIGINT column holds
+
+
+def usable(value: Any) -> str | None:
+    """The text, where it may be stored as a name; None for anything else."""
+    return value if isinstance(value, str) and name_fault(value) is None else None
+
+
+def _facet(facets: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The facet, empty where it is absent, no object or a deletion."""
+    facet = facets.get(key)
+    return facet if isinstance(facet, dict) and facet.get("_deleted") is not True else {}
+
+
+def job_type(facets: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """``processingType`` and ``jobType`` of the ``jobType`` facet."""
+    facet = _facet(facets, "jobType")
+    return usable(facet.get("processingType")), usable(facet.get("jobType"))
+
+
+def dataset_type(facets: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """``datasetType`` and ``subType`` of the ``datasetType`` facet."""
+    facet = _facet(facets, "datasetType")
+    return usable(facet.get("datasetType")), usable(facet.get("subType"))
+
+
+def parent_of(facets: Mapping[str, Any]) -> tuple[str | None, str, str] | None:
+    """Run id (where given), job namespace and job name of the ``parent`` facet; None when it names no job."""
+    facet = _facet(facets, "parent")
+    run, job = facet.get("run"), facet.get("job")
+    if not isinstance(job, dict):
+        return None
+    namespace, name = usable(job.get("namespace")), usable(job.get("name"))
+    if namespace is None or name is None:
+        return None
+    return (usable(run.get("runId")) if isinstance(run, dict) else None), namespace, name
+
+
+def reported_version(facets: Mapping[str, Any]) -> str | None:
+    """``datasetVersion`` of the ``version`` facet."""
+    return usable(_facet(facets, "version").get("datasetVersion"))
+
+
+def lifecycle(facets: Mapping[str, Any]) -> str | None:
+    """The change that the ``lifecycleStateChange`` facet reports."""
+    change = _facet(facets, "lifecycleStateChange").get("lifecycleStateChange")
+    return change if isinstance(change, str) and change in LIFECYCLES else None
+
+
+def erasure(facets: Mapping[str, Any]) -> str | None:
+    """DROP or TRUNCATE, where the facets report one."""
+    change = lifecycle(facets)
+    return change if change in ERASURES else None
+
+
+def schema_fields(facets: Mapping[str, Any]) -> list[list[str | None]] | None:
+    """Path and type of each field of the ``schema`` facet, structs before their members; None without a facet.
+
+    The segments of a path are joined by dots; one that holds a dot is set in backticks. Fields without a usable name
+    are left out.
+    """
+    fields = _facet(facets, "schema").get("fields")
+    return list(_fields(fields, "")) if isinstance(fields, list) else None
+
+
+def _fields(fields: list[Any], prefix: str) -> Iterator[list[str | None]]:
+    for entry in fields:
+        name = usable(entry.get("name")) if isinstance(entry, dict) else None
+        path = f"{prefix}{f'`{name}`' if name and '.' in name else name}"
+        if name is None or name_fault(path) is not None:
+            continue
+        yield [path, usable(entry.get("type"))]
+        nested = entry.get("fields")
+        if isinstance(nested, list):
+            yield from _fields(nested, f"{path}.")
+
+
+def symlinks_of(mention: DatasetMention) -> list[tuple[str, str]] | None:
+    """The other names that the dataset lists, without its own; empty where it withdrew them, None without a facet."""
+    facet = mention.facets.get("symlinks")
+    if not isinstance(facet, dict):
+        return None
+    identifiers = facet.get("identifiers")
+    if facet.get("_deleted") is True or not isinstance(identifiers, list):
+        return [] if facet.get("_deleted") is True else None
+    names = {
+        (namespace, name)
+        for entry in identifiers
+        if isinstance(entry, dict)
+        and (namespace := usable(entry.get("namespace"))) is not None
+        and (name := usable(entry.get("name"))) is not None
+    }
+    return sorted(names - {(mention.namespace, mention.name)})
+
+
+def row_count(mention: DatasetMention) -> int | None:
+    """``rowCount`` of the ``outputStatistics`` facet."""
+    count = _facet(mention.role_facets, "outputStatistics").get("rowCount")
+    is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST
+    return count if is_count else None
+
+
+def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, Any] | None:
+    """The version that the mention tells; None where it tells no schema, version, lifecycle change or count.
+
+    Its identity is the digest of the dataset's identity, schema, reported version and lifecycle change.
+    """
+    fields, version, change = schema_fields(mention.facets), reported_version(mention.facets), lifecycle(mention.facets)
+    count = row_count(mention)
+    if fields is None and version is None and change is None:
+        return None
+    document = None if fields is None else _document(fields)
+    identity = hashlib.sha256(_document([node.hex(), fields, version, change])).digest()
+    return {
+        "identity": identity,
+        "node_id": node,
+        "version": version,
+        "fields": document,
+        "lifecycle": change,
+        "first_stamp": stamp,
+        "last_stamp": stamp,
+        "row_count": count,
+        "row_count_stamp": None if count is None else stamp,
+    }
+
+
+def _document(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def provenance_row(mention: DatasetMention, node: bytes, event: Event, recorded_at: datetime) -> dict[str, Any] | None:
+    """The fact in an ``assay_provenance`` facet, or the end of facts where it is deleted; None for neither."""
+    facet = mention.facets.get(PROVENANCE)
+    if not isinstance(facet, dict):
+        return None
+    record = provenance_record(facet)
+    if record is None and facet.get("_deleted") is not True:
+        return None
+    content = None if record is None else canonical(record.document())
+    version = reported_version(mention.facets)
+    valid_from = event.time if record is None or record.valid_from is None else utc(record.valid_from)
+    digest = None if content is None else sha256(content)
+    return {
+        "identity": hashlib.sha256(_document([node.hex(), event.stamp.hex(), version, digest])).digest(),
+        "node_id": node,
+        "version": version,
+        "record": content,
+        "record_digest": digest,
+        "valid_from": valid_from,
+        "stamp": event.stamp,
+        "recorded_at": recorded_at,
+    }
+
+
+def utc(instant: datetime) -> datetime:
+    """The instant in UTC; one without a zone is read as UTC."""
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def model_row(mention: DatasetMention, event: Event) -> dict[str, Any] | None:
+    """What an ``assay_model`` facet says; None where it is absent, deleted or against its schema."""
+    facet = model_facet(mention.facets.get(MODEL))
+    if facet is None:
+        return None
+    content = {name: value for name, value in facet.items() if not name.startswith("_")}
+    return {
+        "content_digest": facet["contentDigest"],
+        "facet": _document(content),
+        "stamp": event.stamp,
+        "first_seen": event.time,
+    }

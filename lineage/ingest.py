@@ -1,0 +1,99 @@
+"""Taking events: read, judged, stored with everything derived from them and their leaves in the log, in one unit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from governance.canonical import canonical
+from governance.database import Unit
+from governance.errors import AssayError, InputRefused, MalformedBody, TooLarge
+from governance.log.journal import Leaf, append
+from governance.settings import LineageSettings
+from lineage.changes import derive
+from lineage.conformance import Finding, findings, strict_fault
+from lineage.events import Event, parse_event
+from lineage.store import insert_events, write, write_findings
+
+LEAF_KIND = "lineage.event"
+Conformance = Literal["lenient", "strict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event that is stored; ``duplicate`` when it was before."""
+
+    digest: str
+    finding_count: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that is not stored: the JSON pointer of the place, the reason, and the fault to answer with."""
+
+    pointer: str
+    reason: str
+    fault: AssayError
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    event: Event
+    findings: tuple[Finding, ...]
+
+
+def record_events(
+    unit: Unit,
+    bodies: Sequence[bytes],
+    settings: LineageSettings,
+    *,
+    conformance: Conformance = "lenient",
+) -> list[Recorded | Refused]:
+    """Store the events; one answer per body, in order. A bad event never undoes its neighbours.
+
+    Strict conformance of the settings holds whatever is asked. The log is appended last, since on PostgreSQL that
+    makes every other writer wait until this unit ends.
+    """
+    is_strict = "strict" in (conformance, settings.conformance)
+    read = [_read(body, settings, is_strict) for body in bodies]
+    accepted = {item.event.digest_bytes: item for item in read if isinstance(item, _Read)}
+    new = insert_events(unit, [item.event for item in accepted.values()])
+    fresh = [item for digest, item in accepted.items() if digest in new]
+    write(unit, derive((item.event, unit.now) for item in fresh))
+    write_findings(unit, {item.event.digest_bytes: item.findings for item in fresh})
+    if fresh:
+        append(unit, [leaf(item.event) for item in fresh])
+    answers: list[Recorded | Refused] = []
+    told: set[bytes] = set()
+    for item in read:
+        if isinstance(item, _Read):
+            digest = item.event.digest_bytes
+            answers.append(Recorded(item.event.digest, len(item.findings), digest in told or digest not in new))
+            told.add(digest)
+        else:
+            answers.append(item)
+    return answers
+
+
+def leaf(event: Event) -> Leaf:
+    """The event's leaf in the log: its digest."""
+    return Leaf(LEAF_KIND, canonical({"kind": "lineage.event/v1", "digest": event.digest}))
+
+
+def _read(body: bytes, settings: LineageSettings, is_strict: bool) -> _Read | Refused:
+    try:
+        if len(body) > settings.max_event_bytes:
+            raise TooLarge(
+                expected=f"an event of at most {settings.max_event_bytes} bytes",
+                found=f"{len(body)} bytes",
+                remedy="Leave large facets out, or raise ASSAY_LINEAGE__MAX_EVENT_BYTES.",
+                pointer="",
+            )
+        event = parse_event(body)
+        fault = strict_fault(event) if is_strict else None
+        if fault is not None:
+            raise fault
+    except (InputRefused, MalformedBody, TooLarge) as refusal:
+        pointer = refusal.pointer or ""
+        return Refused(pointer, f"{pointer}: expected {refusal.expected}, found {refusal.found}", refusal)
+    return _Read(event, findings(event))

@@ -1,0 +1,162 @@
+"""Writing lineage: the event log, and merging what a batch says into the derived tables. Reads are in other modules."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from governance.database import Unit
+from lineage.changes import (
+    EDGES,
+    ERASURES,
+    FLOWS,
+    MODELS,
+    NODES,
+    PROVENANCE,
+    RUN_DATASETS,
+    RUNS,
+    SYMLINKS,
+    VERSION_USES,
+    VERSIONS,
+    Changes,
+)
+from lineage.conformance import Finding
+from lineage.events import EVENT_TYPES, Event
+from lineage.identity import run_identity
+from lineage.merging import Rules, insert_new, upsert
+from lineage.tables import DERIVED, EventRow, FindingRow
+
+EVENTS = Rules(EventRow, ("digest",))
+
+NO_RUN = 0
+"""Stands for "no run" where a run's id is part of a key; generated ids begin at 1."""
+
+Ids = dict[bytes, int]
+
+
+def insert_events(unit: Unit, events: Sequence[Event]) -> set[bytes]:
+    """Store the events that are not stored yet; their digests (32 bytes)."""
+    rows = [_event_row(unit, event) for event in events]
+    inserted = _execute(unit, insert_new(EVENTS, unit.dialect), rows, ("digest",))
+    return {digest for (digest,) in inserted}
+
+
+def _event_row(unit: Unit, event: Event) -> dict[str, Any]:
+    return {
+        "digest": event.digest_bytes,
+        "body": event.body,
+        "redaction_version": event.redaction_version,
+        "kind": event.kind,
+        # What is no type of the standard counts as OTHER; the event itself keeps what was sent.
+        "event_type": event.event_type if event.event_type in EVENT_TYPES else None,
+        "event_time": event.time,
+        "arrived_at": unit.now,
+        "run_identity": None if event.run_id is None else run_identity(event.run_id),
+    }
+
+
+def write_findings(unit: Unit, found: Mapping[bytes, Sequence[Finding]]) -> None:
+    """Store the findings of stored events, by the events' digests."""
+    faulty = [digest for digest, items in found.items() if items]
+    ids = event_ids(unit, faulty)
+    rows = [
+        {
+            "event_id": ids[digest],
+            "position": position,
+            "code": item.code,
+            "pointer": item.pointer,
+            "expected": item.expected,
+            "found": item.found,
+        }
+        for digest in faulty
+        for position, item in enumerate(found[digest])
+    ]
+    if rows:
+        unit.session.connection().execute(sa.insert(FindingRow), rows)
+
+
+def event_ids(unit: Unit, digests: Sequence[bytes]) -> Ids:
+    """The row ids of stored events."""
+    ids: Ids = {}
+    for chunk in chunks(digests):
+        selected = unit.session.execute(sa.select(EventRow.digest, EventRow.id).where(EventRow.digest.in_(chunk)))
+        ids.update((digest, number) for digest, number in selected)
+    return ids
+
+
+def write(unit: Unit, changes: Changes) -> None:
+    """Merge the batch into the derived tables.
+
+    Tables and rows are taken in one order by every writer, so that two of them wait for one another instead of
+    deadlocking.
+    """
+    nodes = _upsert_ids(unit, NODES, _rows(changes, NODES))
+    runs = _upsert_ids(unit, RUNS, _with(_rows(changes, RUNS), job_id=nodes))
+    versions = _upsert_ids(unit, VERSIONS, _with(_rows(changes, VERSIONS), node_id=nodes))
+    read_written = _with(_rows(changes, RUN_DATASETS), run_id=runs, node_id=nodes, job_id=nodes)
+    new = _merge_new(unit, RUN_DATASETS, read_written)
+    edges = _with(_rows(changes, EDGES), job_id=nodes, node_id=nodes, latest_run_id=runs)
+    counts = Counter((job, role, node) for _run, role, node, job in new)
+    for edge in edges:
+        edge["run_count"] = counts[(edge["job_id"], edge["role"], edge["node_id"])]
+    _upsert(unit, EDGES, edges)
+    _upsert(unit, VERSION_USES, _with(_rows(changes, VERSION_USES), run_id=runs, version_id=versions))
+    flows = _with(_rows(changes, FLOWS), job_id=nodes, run_id=runs, source_id=nodes, target_id=nodes)
+    _upsert(unit, FLOWS, flows)
+    _upsert(unit, SYMLINKS, _with(_rows(changes, SYMLINKS), carrier_id=nodes, alias_id=nodes))
+    _upsert(unit, PROVENANCE, _with(_rows(changes, PROVENANCE), node_id=nodes))
+    _upsert(unit, MODELS, _with(_rows(changes, MODELS), node_id=nodes, run_id=runs))
+    _upsert(unit, ERASURES, _with(_rows(changes, ERASURES), node_id=nodes))
+
+
+def clear_derived(unit: Unit) -> None:
+    """Empty every derived table; the event log stays."""
+    for table in DERIVED:
+        unit.session.execute(sa.delete(table))
+
+
+def chunks(values: Iterable[Any], size: int = 500) -> Iterable[list[Any]]:
+    """The values in lists of at most ``size``: well below the number of parameters either database takes."""
+    items = list(values)
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _rows(changes: Changes, rules: Rules) -> list[dict[str, Any]]:
+    return list(changes.rows.get(rules, {}).values())
+
+
+def _with(rows: list[dict[str, Any]], **ids: Ids) -> list[dict[str, Any]]:
+    """The rows with row ids in place of identities; where a row speaks of no run, ``NO_RUN`` or null stays."""
+    return [{**row, **{name: _id(name, row[name], known) for name, known in ids.items()}} for row in rows]
+
+
+def _id(name: str, identity: bytes | None, known: Ids) -> int | None:
+    if identity is None:
+        return NO_RUN if name == "run_id" else None
+    return known[identity]
+
+
+def _upsert_ids(unit: Unit, rules: Rules, rows: list[dict[str, Any]]) -> Ids:
+    selected = _execute(unit, upsert(rules, unit.dialect), rows, rules.key)
+    return {identity: number for number, identity in selected}
+
+
+def _upsert(unit: Unit, rules: Rules, rows: list[dict[str, Any]]) -> None:
+    _execute(unit, upsert(rules, unit.dialect), rows, rules.key)
+
+
+def _merge_new(unit: Unit, rules: Rules, rows: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    """Insert or merge the rows; the keys of those that were not there before."""
+    selected = _execute(unit, insert_new(rules, unit.dialect), rows, rules.key)
+    new = {tuple(key) for key in selected}
+    _upsert(unit, rules, [row for row in rows if tuple(row[name] for name in rules.key) not in new])
+    return new
+
+
+def _execute(unit: Unit, statement: Any, rows: list[dict[str, Any]], key: tuple[str, ...]) -> Sequence[Any]:
+    if not rows:
+        return []
+    rows.sort(key=lambda row: tuple(row[name] for name in key))
+    result = unit.session.connection().execute(statement, rows)
+    return result.all() if result.returns_rows else []
