@@ -23,7 +23,9 @@ async def chunks_of(request: Request, limit: int) -> AsyncIterator[bytes]:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise InputRefused(
-            expected="Content-Encoding gzip or none", found=repr(encoding[:40]), remedy="Send the body as it is, or gzip."
+            expected="Content-Encoding gzip or none",
+            found=repr(encoding[:40]),
+            remedy="Send the body as it is, or gzip.",
         )
     unpacker = zlib.decompressobj(GZIP_WINDOW) if encoding == "gzip" else None
     size = 0

@@ -14,13 +14,12 @@ from typing import Any
 import typer
 
 from governance._siblings import home
-from governance.bundle import read_trust
 from governance.cli.output import CHECK_COLUMNS, check_rows, print_table
 from governance.client import Client
 from governance.errors import Unreachable, UsageError
 from governance.localfiles import read_manifest
 from governance.types.evaluation import EvaluationRequest
-from governance.verify import verify_bundle
+from governance.verify import read_trust, verify_bundle
 
 MARKER = ".made-by-assay-demo"
 START_SECONDS = 60
@@ -150,7 +149,9 @@ def _release(stage: Stage, client: Client, *, version: str, approach: str, prove
     local = read_manifest(out / "manifest.yaml")
     _step("Uploading predictions, model and manifest, and asking the gate for prod")
     submitted = client.submit_manifest(local.manifest, local.files)
-    answer = client.evaluate(_request(local.manifest.subject.document(), submitted, "credit-line"), wait_seconds=VERDICT_SECONDS)
+    answer = client.evaluate(
+        _request(local.manifest.subject.document(), submitted, "credit-line"), wait_seconds=VERDICT_SECONDS
+    )
     if "decision_id" not in answer:
         raise Unreachable(
             expected="a verdict", found=f"{answer.get('verdict')}", remedy=f"Look at {stage.folder / 'service.log'}."
@@ -162,11 +163,16 @@ def _release(stage: Stage, client: Client, *, version: str, approach: str, prove
 
 def _train(stage: Stage, out: Path, *, version: str, approach: str, provenance: str) -> None:
     log = stage.folder / f"training-{version}.log"
+    options = {
+        "--data": str(stage.example / "adult.parquet"),
+        "--provenance": str(stage.example / provenance),
+        "--out": str(out),
+        "--version": version,
+        "--approach": approach,
+    }
     with log.open("wb") as output:
         finished = subprocess.run(
-            [sys.executable, str(stage.example / "train.py"), "--data", str(stage.example / "adult.parquet")]
-            + ["--provenance", str(stage.example / provenance), "--out", str(out)]
-            + ["--version", version, "--approach", approach],
+            [sys.executable, str(stage.example / "train.py"), *(part for pair in options.items() for part in pair)],
             env=os.environ | {"ASSAY_URL": stage.url, "ASSAY_KEY": stage.key},
             stdout=output,
             stderr=output,

@@ -23,7 +23,14 @@ def problem(request: Request, status: int, title: str, detail: str, **extra: Any
         body: dict[str, Any] = {"code": status, "message": title, "details": detail}
         return JSONResponse(body, status, headers=headers)
     code = extra.pop("code", HTTPStatus(status).phrase.lower().replace(" ", "_"))
-    body = {"type": f"urn:assay:error:{code}", "title": title, "status": status, "detail": detail, "code": code, **extra}
+    body = {
+        "type": f"urn:assay:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **extra,
+    }
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
 
 
@@ -41,7 +48,9 @@ def _invalid_request(request: Request, fault: Exception) -> JSONResponse:
         raise fault
     first = fault.errors()[0]
     place = "/".join(str(part) for part in first["loc"])
-    return problem(request, 422, "The request is refused", f"{place}: {first['msg']}", code="input.refused", pointer=place)
+    return problem(
+        request, 422, "The request is refused", f"{place}: {first['msg']}", code="input.refused", pointer=place
+    )
 
 
 def _http_error(request: Request, fault: Exception) -> JSONResponse:

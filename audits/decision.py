@@ -40,8 +40,12 @@ def combine(policy: Policy | None, results: Mapping[str, CheckResult]) -> Combin
             break
     else:
         verdict = Verdict.ALLOW
-    reasons = sorted((vote.reason for vote in votes if vote.reason), key=lambda reason: (reason.check or "", reason.code))
-    waiting = tuple(sorted(vote.reason.check or "" for vote in votes if vote.verdict is Verdict.PENDING and vote.reason))
+    reasons = sorted(
+        (vote.reason for vote in votes if vote.reason), key=lambda reason: (reason.check or "", reason.code)
+    )
+    waiting = tuple(
+        sorted(vote.reason.check or "" for vote in votes if vote.verdict is Verdict.PENDING and vote.reason)
+    )
     return Combined(verdict, tuple(reasons), tuple(f"review of {name}" for name in waiting))
 
 

@@ -19,6 +19,7 @@ from governance.types.manifest import Manifest
 from governance.types.results import Origin
 from governance.types.value import parse_value
 
+
 def submit(unit: Unit, context: GateContext, body: bytes, *, by: str) -> tuple[str, bool]:
     """Keep a manifest or a signed test result; gives its digest and whether it is new.
 
@@ -39,7 +40,9 @@ def _submit_manifest(unit: Unit, context: GateContext, raw: dict[str, Any], *, b
     for uri in artifact_uris(manifest):
         if not context.artifacts.holds(uri.removeprefix("artifact:")):
             raise NotFound(
-                expected=f"uploaded bytes under {uri}", found="none", remedy="Upload them first: PUT /v1/artifacts/{sha256}."
+                expected=f"uploaded bytes under {uri}",
+                found="none",
+                remedy="Upload them first: PUT /v1/artifacts/{sha256}.",
             )
     name = manifest.value_digest()
     new = store.add_evidence(unit, name=name, kind="manifest", manifest=manifest, by=by)

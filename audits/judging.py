@@ -54,7 +54,7 @@ def outcome(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> Check
         digest = row.digest
         result = _judged(planned, store.fetch(unit, row.digest, Measurement))
     elif planned.check.place == "inline":
-        result, digest = _inline(unit, case, planned, now=now)
+        result, digest = _inline(unit, case, planned)
     else:
         result = _unanswered(unit, case, planned, now=now)
     return CheckOutcome(
@@ -78,7 +78,7 @@ def _judged(planned: Planned, measurement: Measurement) -> CheckResult:
         return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
 
 
-def _inline(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> tuple[CheckResult, str | None]:
+def _inline(unit: Unit, case: Case, planned: Planned) -> tuple[CheckResult, str | None]:
     try:
         measurement = planned.check.measure(case.facts, planned.params)
     except AssayError as fault:
@@ -134,7 +134,9 @@ def _broken(planned: Planned, status: CheckStatus, code: str, message: str, reme
 
 def to_measure(unit: Unit, case: Case, plan: Sequence[Planned], *, now: datetime) -> list[Planned]:
     """Checks whose measurement has yet to be made here: planned, without acceptable evidence, and not refused."""
-    if case.row.manifest_digest is None or collected_at_of(unit, case.row) < now - duration(case.policy.evidence.max_age):
+    if case.row.manifest_digest is None or collected_at_of(unit, case.row) < now - duration(
+        case.policy.evidence.max_age
+    ):
         return []
     refused = {fault["check"] for fault in case.row.faults}
     return [

@@ -43,9 +43,7 @@ def check_locally(
     """Measure and judge every check of the policy; one that cannot be measured is an ``error``, never left out."""
     subject = local.manifest.subject
     planned = plan(policy, environment=environment)
-    facts = Facts(
-        subject=subject, environment=environment, evaluated_at=at, manifest=local.manifest, lineage=lineage
-    )
+    facts = Facts(subject=subject, environment=environment, evaluated_at=at, manifest=local.manifest, lineage=lineage)
     measured: dict[str, Measurement] = {}
     faults = _inline(planned, facts, measured)
     in_process = tuple(item.line for item in planned if item.check.place == "process")

@@ -24,7 +24,9 @@ def install_packs(unit: Unit) -> None:
         publish(unit, read_policy(pack(name)), by="assay")
 
 
-def choose(unit: Unit | ReadUnit, *, name: str | None, environment: str, risk_tier: str | None) -> PolicyReference | None:
+def choose(
+    unit: Unit | ReadUnit, *, name: str | None, environment: str, risk_tier: str | None
+) -> PolicyReference | None:
     """The policy a request is judged by: the one it names, else the most specific one that applies, else None.
 
     A policy that names risk tiers applies where the tier is among them or not known, so that an unrecorded tier never

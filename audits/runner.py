@@ -59,8 +59,11 @@ def measure(job: Job, *, seconds: float, keep: Measured, alive: Callable[[], boo
                 faults.append(Fault(answer["check"], answer["code"], answer["message"], answer["remedy"]))
         ended = process.child.poll()
         complaint = _complaint(Path(folder) / "stderr", ended, seconds)
-    faults += [Fault(check, "measurement.crashed", complaint, "Look at the data's size and the server's log.")
-               for check in waiting if alive()]
+    faults += [
+        Fault(check, "measurement.crashed", complaint, "Look at the data's size and the server's log.")
+        for check in waiting
+        if alive()
+    ]
     return faults
 
 
@@ -79,7 +82,12 @@ def _die_with_parent() -> None:
 def _process(job: Job, folder: Path) -> Iterator[_Process]:
     reading, writing = os.pipe()
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= {"HOME": str(folder), "TMPDIR": str(folder), "ASSAY_RESULTS": str(writing), "PYTHONPATH": str(home())}
+    environment |= {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "ASSAY_RESULTS": str(writing),
+        "PYTHONPATH": str(home()),
+    }
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"}
     try:
         with (folder / "stderr").open("wb") as errors:

@@ -96,9 +96,7 @@ def add_policy(unit: Unit, value: Policy, *, version: int, by: str) -> PolicyRef
     return _reference(row)
 
 
-def add_evidence(
-    unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None
-) -> bool:
+def add_evidence(unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None) -> bool:
     """Keep a piece of evidence under its digest; False when it is known already."""
     if unit.session.get(EvidenceRow, name) is not None:
         return False

@@ -97,9 +97,7 @@ class EvaluationTask:
         def keep(measurement: Measurement) -> None:
             with self._database.unit() as unit:
                 held(unit, EvaluationRow, taken.key, taken.token)
-                store.add_measurement(
-                    unit, measurement, manifest_digest=manifest_digest, collected_at=collected
-                )
+                store.add_measurement(unit, measurement, manifest_digest=manifest_digest, collected_at=collected)
 
         self._keep_faults(taken, self._run_job(job, seconds, keep, alive))
 

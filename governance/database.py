@@ -114,7 +114,7 @@ class Database:
         with _storage_faults(), Session(self.engine.execution_options(assay_writes=True)) as session:
             unit = Unit(session, self.clock(), self.dialect)
             yield unit
-            session.commit()
+            _commit(session)
         unit.run_after_commit()
 
     @contextmanager
@@ -129,6 +129,22 @@ class Database:
         self.engine.dispose()
 
 
+def _commit(session: Session) -> None:
+    """Commit; whatever the database says then, the transaction was not taken, and a later attempt may be."""
+    try:
+        session.commit()
+    except DBAPIError as fault:
+        raise _not_taken(fault) from fault
+
+
+def _not_taken(fault: DBAPIError) -> StorageUnavailable:
+    return StorageUnavailable(
+        expected="the database to take the transaction",
+        found=type(fault.orig).__name__,
+        remedy="Send the request again; if it persists, look at the server's log.",
+    )
+
+
 @contextmanager
 def _storage_faults() -> Iterator[None]:
     """Re-label a database that is away, locked or full; integrity and programming faults pass unchanged."""
@@ -137,11 +153,7 @@ def _storage_faults() -> Iterator[None]:
     except DBAPIError as fault:
         if not (isinstance(fault, OperationalError) or fault.connection_invalidated):
             raise
-        raise StorageUnavailable(
-            expected="the database to take the transaction",
-            found=type(fault.orig).__name__,
-            remedy="Send the request again; if it persists, look at the server's log.",
-        ) from fault
+        raise _not_taken(fault) from fault
 
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:

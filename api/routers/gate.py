@@ -135,5 +135,3 @@ def _look(state: State, identifier: str) -> tuple[int, dict[str, Any]]:
         if row is not None:
             return 200, decided(unit, row)
         return 202, pending(store.evaluation(unit, identifier))
-
-

@@ -1,5 +1,6 @@
 """Whether the service lives, and whether it can serve."""
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,11 +8,18 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.dependencies import StateOf, permit
-from audits.sandbox.probe import probed_level
 from governance import __version__
 from governance.migration import require_head
 
 router = APIRouter(tags=["health"])
+
+
+@cache
+def _sandbox_level() -> int:
+    """The isolation that model files are opened in here; it does not change while the process lives."""
+    from audits.sandbox.session import probe
+
+    return probe()
 
 
 @router.get("/healthz", summary="The process answers")
@@ -26,7 +34,7 @@ def readyz(state: StateOf) -> dict[str, Any]:
     with state.database.read_unit() as unit:
         unit.session.execute(sa.text("SELECT 1"))
     require_head(state.database)
-    return {"status": "ready", "database": state.database.dialect, "sandbox_level": probed_level()}
+    return {"status": "ready", "database": state.database.dialect, "sandbox_level": _sandbox_level()}
 
 
 @router.get("/metrics", summary="Figures for Prometheus", dependencies=[permit("read")])

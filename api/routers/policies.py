@@ -8,7 +8,8 @@ from api import examples
 from api.body import read_body
 from api.dependencies import PrincipalOf, ReadingUnit, WriteUnit, permit
 from audits import store
-from audits.policies import publish, read_policy
+from audits.catalog import read_policy
+from audits.policies import publish
 from governance.errors import InputRefused, NotFound
 from governance.types.policy import Policy, PolicyName
 

@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from api.dependencies import StateOf
 from audits.proof import signed_checkpoint
-from governance.bundle import trust_of
+from governance.bundle import trust_document
 
 router = APIRouter(prefix="/v1", tags=["proof"])
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["proof"])
 @router.get("/trust", summary="Public keys of this instance")
 def trust(state: StateOf) -> dict[str, Any]:
     """The trust file that `assay verify` reads. Pin it once, over a channel you trust; it holds public keys only."""
-    return dict(trust_of(state.gate.ring, state.gate.origin).document())
+    return dict(trust_document(state.gate.ring, state.gate.origin))
 
 
 @router.get("/log/checkpoint", summary="The log's newest checkpoint", response_class=PlainTextResponse)

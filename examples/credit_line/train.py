@@ -52,10 +52,14 @@ def digest(path: Path) -> str:
 
 def prepare(data: Path, out: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Seven tenths of the people to train on and three to judge with, written beside each other."""
-    people = pl.read_parquet(data).with_row_index("row_id").with_columns(
-        pl.col("row_id").cast(pl.Int64),
-        pl.col(CATEGORICAL).fill_null("not recorded"),
-        (pl.col("income") == ">50K").cast(pl.Int64).alias("high_income"),
+    people = (
+        pl.read_parquet(data)
+        .with_row_index("row_id")
+        .with_columns(
+            pl.col("row_id").cast(pl.Int64),
+            pl.col(CATEGORICAL).fill_null("not recorded"),
+            (pl.col("income") == ">50K").cast(pl.Int64).alias("high_income"),
+        )
     )
     order = np.random.default_rng(SEED).permutation(people.height)
     cut = people.height * 7 // 10
@@ -92,7 +96,8 @@ def predict(model: Pipeline, people: pl.DataFrame) -> pl.DataFrame:
 def facet(name: str, fields: Mapping[str, Any]) -> DatasetFacet:
     """One of the service's own facets as the client sends it."""
     made = attr.make_class(f"Assay{name}DatasetFacet", sorted(fields), bases=(DatasetFacet,), kw_only=True)
-    made._get_schema = staticmethod(
+    # The client asks each class of facet for its schema through this hook.
+    made._get_schema = staticmethod(  # noqa: SLF001 - see above
         lambda: f"{os.environ['ASSAY_URL']}/spec/facets/1-0-0/Assay{name}DatasetFacet.json"
     )
     value: DatasetFacet = made(**fields)
@@ -206,7 +211,9 @@ def main() -> None:
     train, holdout = prepare(wanted.data, out)
     same = {name: [name] for name in KEPT if name not in ("row_id", "high_income")} | {"high_income": ["income"]}
     written = [
-        OutputDataset(LAKE, f"adult/{part}", facets={**version_of(out / f"{part}.parquet"), **columns_from("adult", same)})
+        OutputDataset(
+            LAKE, f"adult/{part}", facets={**version_of(out / f"{part}.parquet"), **columns_from("adult", same)}
+        )
         for part in ("train", "holdout")
     ]
     reporter.complete(split, written)
@@ -225,7 +232,11 @@ def main() -> None:
         "purposes": ["decision.credit"],
     }
     name = f"credit-line/{wanted.version}"
-    facets = {**version_of(out / "model.skops"), **columns_from("adult/train", used), "assay_model": facet("Model", described)}
+    facets = {
+        **version_of(out / "model.skops"),
+        **columns_from("adult/train", used),
+        "assay_model": facet("Model", described),
+    }
     reporter.complete(training, [OutputDataset(MODELS, name, facets=facets)])
 
     predict(model, holdout).write_parquet(out / "predictions.parquet")
