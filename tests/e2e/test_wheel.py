@@ -20,7 +20,7 @@ import pytest
 from tests.architecture.sources import PACKAGES, ROOT, tracked
 
 HOSTILE = "raise RuntimeError('a package of somebody else was imported')\n"
-PACKED = (*(name for name in PACKAGES if name != "governance"), "migrations")
+PACKED = (*(name for name in PACKAGES if name != "governance"), "migrations", "examples")
 
 POLICY = """
 kind: assay.policy/v1
