@@ -19,9 +19,7 @@ def bundle_of(database: Database, context: GateContext, decision_id: str) -> byt
     with database.read_unit() as unit:
         row = store.decision_row(unit, decision_id)
         index, envelope = row.log_index, read_envelope(row.envelope)
-        checkpoint = latest(unit, context.ring.checkpoint.public, origin=context.origin)
-    if checkpoint is None or checkpoint.size <= index:
-        checkpoint = signed_checkpoint(database, context)
+    checkpoint = covering_checkpoint(database, context, index)
     with database.read_unit() as unit:
         proof = journal.inclusion(unit, index, checkpoint.size)
     return decision_bundle(
@@ -32,6 +30,13 @@ def bundle_of(database: Database, context: GateContext, decision_id: str) -> byt
         checkpoint=checkpoint,
         checkpoint_key=context.ring.checkpoint.public,
     )
+
+
+def covering_checkpoint(database: Database, context: GateContext, index: int) -> Checkpoint:
+    """The newest signed checkpoint if it covers the leaf at ``index``, else a new one."""
+    with database.read_unit() as unit:
+        newest = latest(unit, context.ring.checkpoint.public, origin=context.origin)
+    return newest if newest is not None and newest.size > index else signed_checkpoint(database, context)
 
 
 def signed_checkpoint(database: Database, context: GateContext) -> Checkpoint:

@@ -95,12 +95,9 @@ def _request(
 
 def _verify(proof: bytes, trust: Path, answer: dict[str, Any], digest: str, environment: str) -> None:
     """Believe an answer only when the signed decision says the same of the same subject."""
-    from governance.bundle import read_trust
-    from governance.verify import verify_bundle
+    from governance.verify import read_trust, verify_bundle
 
-    verified = verify_bundle(
-        proof, read_trust(trust.read_bytes()), subject_digest=digest, environment=environment
-    )
+    verified = verify_bundle(proof, read_trust(trust.read_bytes()), subject_digest=digest, environment=environment)
     signed = verified.decision
     if signed.verdict.value != answer.get("verdict") or signed.decision_id != answer.get("decision_id"):
         raise ProofRejected(

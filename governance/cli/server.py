@@ -30,7 +30,9 @@ def upgrade_database() -> None:
 
 def serve(
     host: str | None = typer.Option(None, help="Address to listen on; default: ASSAY_HOST, else 127.0.0.1."),
-    port: int | None = typer.Option(None, help="Port to listen on; default: ASSAY_PORT, else 8377; 0 takes a free one."),
+    port: int | None = typer.Option(
+        None, help="Port to listen on; default: ASSAY_PORT, else 8377; 0 takes a free one."
+    ),
     setup: bool = typer.Option(False, "--setup", help="First make what is missing: database, signing keys, a key."),
     port_file: Path | None = typer.Option(None, help="Write the port to this file once the service listens."),
 ) -> None:

@@ -1,0 +1,43 @@
+"""A decision with everything it rests on, read back from what was stored with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audits import store
+from audits.context import GateContext
+from audits.proof import covering_checkpoint
+from governance.database import Database
+from governance.log.checkpoint import Checkpoint
+from governance.types.ancestry import Ancestry
+from governance.types.decision import Decision
+from governance.types.policy import Policy
+from governance.types.results import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A sealed decision, its parts by the digests it names, and a checkpoint that covers it."""
+
+    decision: Decision
+    ancestry: Ancestry | None
+    measurements: Mapping[str, Measurement]
+    policy: Policy | None
+    log_index: int
+    checkpoint: Checkpoint
+
+
+def record_of(database: Database, context: GateContext, decision_id: str) -> Record:
+    """The record of a decision.
+
+    Raises:
+        NotFound: no decision has this id.
+    """
+    with database.read_unit() as unit:
+        row = store.decision_row(unit, decision_id)
+        decision = store.decision(unit, row)
+        digests = {outcome.measurement_digest for outcome in decision.checks} - {None}
+        measurements = {name: store.fetch(unit, name, Measurement) for name in sorted(filter(None, digests))}
+        policy = store.policy(unit, decision.policy.digest) if decision.policy else None
+        ancestry = store.fetch(unit, decision.ancestry_digest, Ancestry) if decision.ancestry_digest else None
+        index = row.log_index
+    return Record(decision, ancestry, measurements, policy, index, covering_checkpoint(database, context, index))
