@@ -1,0 +1,97 @@
+"""Published tables, reproduced through the fairness check itself within their tolerance."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance.types.results import CheckResult
+from tests.support.neutral import SHARED, NotServed, ask, read, reference_documents, reference_folder
+from tests.support.neutral_reference import look_up, map_reference
+
+REFERENCES = reference_documents()
+
+COUNTS = "the input is counts, and the check takes rows"
+NO_DECISIONS = "the input has no decisions or no groups, which the check compares"
+
+NOT_SERVED = {
+    "adult_base_rates": NO_DECISIONS,
+    "eeoc_four_fifths_example": COUNTS,
+    "ll144_published_cigna_2023": COUNTS,
+    "ll144_published_wells_fargo_2023": COUNTS,
+    "ll144_rule_scoring_sex_race": NO_DECISIONS,
+    "ll144_rule_selection_sex_race": COUNTS,
+    "propublica_compas_6172_filter": NO_DECISIONS,
+}
+"""Whole tables that wait for the law packs (counts, medians) or hold no decisions to compare."""
+
+METRICS_NOT_SERVED = {
+    "aequitas_compas_parity_decisions": {"predicted_positive_share_parity"},
+    "ricci_captain": {"count_among_top_9", "fisher_exact_two_sided_p"},
+}
+"""Lines of served tables that are no metric of the check: shares of all positives, ranks, pooled groups."""
+
+
+@pytest.fixture(params=sorted(REFERENCES))
+def reference(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """One published table."""
+    return read(REFERENCES[request.param])
+
+
+def judged(reference: dict[str, Any], work: Path) -> CheckResult:
+    """The check's result on the table's input; the test skips where the table is not served."""
+    try:
+        task = map_reference(reference, work)
+    except NotServed as reason:
+        pytest.skip(f"not served: {reason}")
+    said = ask(task)
+    assert said.result is not None, said.fault
+    return said.result
+
+
+def test_each_line_of_a_published_table_is_reproduced_within_its_tolerance(
+    reference: dict[str, Any], tmp_path: Path
+) -> None:
+    result = judged(reference, tmp_path)
+    reproduced = 0
+    wrong = []
+    for check in reference["checks"]:
+        try:
+            found = look_up(result, check, reference)
+        except NotServed:
+            continue
+        reproduced += 1
+        expected = check["expected"]
+        if isinstance(expected, bool) or expected is None or found is None:
+            fits = found is expected
+        else:
+            fits = abs(float(found) - expected) <= check["tolerance"]
+        if not fits:
+            wrong.append((check, found))
+    assert wrong == []
+    assert reproduced > 0
+
+
+def test_exactly_the_listed_lines_of_a_served_table_are_refused(reference: dict[str, Any], tmp_path: Path) -> None:
+    if reference_folder() != SHARED / "reference":
+        pytest.skip("another folder of references")
+    result = judged(reference, tmp_path)
+    refused = set()
+    for check in reference["checks"]:
+        try:
+            look_up(result, check, reference)
+        except NotServed:
+            refused.add(check["metric"])
+    assert refused == METRICS_NOT_SERVED.get(reference["id"], set())
+
+
+def test_exactly_the_listed_tables_are_refused(tmp_path: Path) -> None:
+    if reference_folder() != SHARED / "reference" or not REFERENCES:
+        pytest.skip("another folder of references, or none")
+    refused = {}
+    for name, path in REFERENCES.items():
+        try:
+            map_reference(read(path), tmp_path)
+        except NotServed as reason:
+            refused[name] = str(reason)
+    assert refused == NOT_SERVED

@@ -1,0 +1,158 @@
+"""The neutral form of ``shared/reference``: published tables as tasks of the fairness check, and where it answers them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governance.types.results import CheckResult, CheckStatus
+from policies.fairness.metrics import RATES
+from tests.support.neutral import (
+    SHARED,
+    NotServed,
+    Rows,
+    Task,
+    fairness_task,
+    read_csv,
+    reference_folder,
+    write_csv,
+)
+
+
+@dataclass(frozen=True)
+class _Role:
+    """A column of the neutral form with what makes it positive: values, or a threshold from which on."""
+
+    column: str
+    positive: Any = None
+    threshold: str | None = None
+
+
+def _literal(text: str) -> Any:
+    quoted = re.fullmatch(r"'([^']*)'", text.strip())
+    return quoted.group(1) if quoted else int(text)
+
+
+def _role(expression: str, positive: Any) -> _Role:
+    """The column and the meaning of an expression such as ``score_text in {'Medium','High'}``."""
+    if re.fullmatch(r"\w+", expression):
+        return _Role(expression, positive)
+    if equal := re.fullmatch(r"(\w+) == (.+)", expression):
+        return _Role(equal.group(1), _literal(equal.group(2)))
+    if member := re.fullmatch(r"(\w+) in \{(.+)\}", expression):
+        return _Role(member.group(1), [_literal(part) for part in member.group(2).split(",")])
+    if above := re.fullmatch(r"(\w+) >= (\d+(?:\.\d+)?)", expression):
+        return _Role(above.group(1), threshold=above.group(2))
+    raise NotServed(f"the expression {expression!r}")
+
+
+def _kept(rows: Rows, condition: str) -> Rows:
+    """The rows that fulfil a filter of the form ``Column == 'value'``."""
+    equal = re.fullmatch(r"(\w+) == '([^']*)'", condition)
+    if equal is None:
+        raise NotServed(f"the filter {condition!r}")
+    return [row for row in rows if row[equal.group(1)] == equal.group(2)]
+
+
+def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
+    """The task of a reference table: its rows with every rate limited, judged as written.
+
+    Raises:
+        NotServed: the input is counts, has no decisions or groups, or uses an expression that is not known.
+    """
+    source = reference["input"]
+    if "total" in source or str(source["file"]).endswith("counts.csv"):
+        raise NotServed("the input is counts, and the check takes rows")
+    expression = source.get("y_pred", source.get("selected"))
+    if expression is None or not source.get("sensitive"):
+        raise NotServed("the input has no decisions or no groups, which the check compares")
+    rows = read_csv(_input_file(source["file"]))
+    for condition in source["filter"]:
+        rows = _kept(rows, condition)
+    decision = _role(expression, 1)
+    label = _role(source["y_true"], 1) if "y_true" in source else None
+    path = write_csv(work / "rows.csv", rows)
+    return fairness_task(
+        path,
+        columns={
+            "label": label.column if label else None,
+            "score" if decision.threshold else "decision": decision.column,
+        },
+        positive={"label": label.positive if label else None, "decision": decision.positive},
+        threshold=decision.threshold,
+        sensitive={name: {"reference": _reference_group(reference, name)} for name in source["sensitive"]},
+        params={
+            "metrics": [{"name": f"{rate}_ratio", "limit": "0.8"} for rate in _rates(labelled=label is not None)],
+            "mode": "as_written",
+        },
+    )
+
+
+def _rates(*, labelled: bool) -> list[str]:
+    return [name for name, rate in RATES.items() if labelled or not rate.needs_label]
+
+
+def _reference_group(reference: Mapping[str, Any], attribute: str) -> str | None:
+    named = {check["reference"][attribute] for check in reference["checks"] if attribute in check.get("reference", {})}
+    if len(named) > 1:
+        raise NotServed(f"several reference groups of {attribute}")
+    return named.pop() if named else None
+
+
+def look_up(result: CheckResult, check: Mapping[str, Any], reference: Mapping[str, Any]) -> Any:
+    """The value that the result holds for one line of a reference table: a number, a truth value, or None.
+
+    Raises:
+        NotServed: the fairness check does not give this metric, or not for this group.
+    """
+    details: Any = result.details
+    fixed = {condition.split(" == ")[0] for condition in reference["input"]["filter"]}
+    group = {name: level for name, level in check["group"].items() if name not in fixed}
+    metric = {"pp": "predicted_positives", "pn": "predicted_negatives"}.get(check["metric"], check["metric"])
+    if not group:
+        return _of_everybody(details, metric)
+    if "attribute" in group and metric.endswith("_parity"):
+        return _parity(details["tables"][group["attribute"]], metric.removesuffix("_parity"))
+    table = details["tables"].get("*".join(group))
+    if table is None:
+        raise NotServed(f"no table of {sorted(group)}")
+    entry = next(one for one in table["groups"] if one["group"] == group)
+    if metric == "impact_ratio":
+        return next(
+            one["value"]
+            for one in table["judged"]
+            if one["metric"] == "selection_rate_ratio" and one["group"] == list(group.values())
+        )
+    if metric.endswith("_ratio_to_reference"):
+        entry, metric = entry["ratio_to_reference"], metric.removesuffix("_ratio_to_reference")
+    if metric not in entry:
+        raise NotServed(f"the metric {metric!r}")
+    return entry[metric]
+
+
+def _of_everybody(details: Any, metric: str) -> Any:
+    only = next(iter(details["tables"].values())) if len(details["tables"]) == 1 else None
+    if metric in details["overall"]:
+        return details["overall"][metric]
+    if metric == "predicted_positive_total":
+        return details["overall"]["predicted_positives"]
+    if only is not None and ":" in metric:
+        kind, name = metric.split(":")
+        return only["between"][name][kind]
+    if only is not None and metric in only["metrics"]:
+        return only["metrics"][metric]
+    raise NotServed(f"the metric {metric!r} for everybody")
+
+
+def _parity(table: Any, rate: str) -> bool:
+    judged = [one for one in table["judged"] if one["metric"] == f"{rate}_ratio"]
+    if not judged:
+        raise NotServed(f"the limit on {rate!r}")
+    return all(one["status"] == CheckStatus.PASSED for one in judged)
+
+
+def _input_file(name: str) -> Path:
+    """A reference's input: relative to the folder above the references, or to the shared material."""
+    beside = reference_folder().parent / name
+    return beside if beside.exists() else SHARED / name
