@@ -24,7 +24,8 @@ _SEVERITY: dict[MarkKind, Severity] = {
     "warning": Severity.WARNING,
     "info": Severity.INFO,
 }
-_ORDER: tuple[MarkKind, ...] = ("violation", "unknown", "review", "warning", "info")
+KINDS: tuple[MarkKind, ...] = ("violation", "unknown", "review", "warning", "info")
+"""Kinds of marks, the gravest first."""
 _VERDICT: dict[MarkKind, CheckStatus] = {
     "violation": CheckStatus.FAILED,
     "unknown": CheckStatus.INSUFFICIENT_EVIDENCE,
@@ -36,7 +37,7 @@ _VERDICT: dict[MarkKind, CheckStatus] = {
 
 def sorted_marks(outcome: RuleOutcome) -> list[Mark]:
     """The marks of a rule, the gravest first, then by reason, node and instant."""
-    return sorted(outcome.marks, key=lambda m: (_ORDER.index(m.kind), m.reason, m.node or "", m.when, m.message))
+    return sorted(outcome.marks, key=lambda m: (KINDS.index(m.kind), m.reason, m.node or "", m.when, m.message))
 
 
 def to_finding(case: Case, outcome: RuleOutcome, mark: Mark) -> Finding:

@@ -12,7 +12,7 @@ from governance.types.subject import Subject
 from governance.types.value import Severity, parse_value
 from policies.gdpr.case import Case, build_case
 from policies.gdpr.durations import instant_text
-from policies.gdpr.findings import MAX_FINDINGS, rule_word, sorted_marks, to_finding
+from policies.gdpr.findings import KINDS, MAX_FINDINGS, rule_word, sorted_marks, to_finding
 from policies.gdpr.measure import VERSION
 from policies.gdpr.outcome import REMEDIES, Mark, RuleOutcome
 from policies.gdpr.params import GDPRParams, RuleName
@@ -68,7 +68,7 @@ def judge(measurement: Measurement, params: GDPRParams) -> CheckResult:
         reason=_reason(worst),
         message=_message(outcomes, worst),
         figures=tuple(figure for outcome in outcomes for figure in _figures(outcome)),
-        findings=tuple(finding for outcome in outcomes for finding in _findings(case, outcome)),
+        findings=tuple(_findings(case, outcomes)),
         not_checked=_not_checked(params),
         details={
             "rules": {outcome.rule: _document(outcome) for outcome in outcomes},
@@ -178,8 +178,11 @@ def _figures(outcome: RuleOutcome) -> tuple[Figure, ...]:
     return (count, *outcome.figures)
 
 
-def _findings(case: Case, outcome: RuleOutcome) -> tuple[Finding, ...]:
-    return tuple(to_finding(case, outcome, mark) for mark in sorted_marks(outcome)[:MAX_FINDINGS])
+def _findings(case: Case, outcomes: list[RuleOutcome]) -> list[Finding]:
+    """The findings of all rules, the gravest first; of equally grave ones those of the earlier rule."""
+    shown = [(mark, outcome) for outcome in outcomes for mark in sorted_marks(outcome)[:MAX_FINDINGS]]
+    shown.sort(key=lambda pair: KINDS.index(pair[0].kind))
+    return [to_finding(case, outcome, mark) for mark, outcome in shown]
 
 
 def _document(outcome: RuleOutcome) -> dict[str, JsonValue]:

@@ -1,0 +1,13 @@
+"""The dossier as JSON: its RFC 8785 bytes, so that their SHA-256 is the dossier's digest."""
+
+from governance.canonical import canonical
+from reports.dossier import Dossier
+
+
+def render_json(dossier: Dossier) -> bytes:
+    """The canonical bytes of the dossier.
+
+    Raises:
+        InputRefused: a text in it is not valid Unicode, so that it has no canonical form.
+    """
+    return canonical(dossier.document())
