@@ -6,8 +6,13 @@ from tests.architecture.sources import PACKAGES, functions, sources
 
 BROAD = {"Exception", "BaseException"}
 
-ALLOWED: dict[str, str] = {}
-"""Where a broad ``except`` may stand, and which of the three places that is."""
+ALLOWED = {
+    "governance/jobs/engine.py:carry_out": "the worker's loop: one row",
+    "governance/jobs/engine.py:due_keys": "the worker's loop: the sweep",
+    "audits/sandbox/child.py:main": "the sandboxed child",
+}
+"""Where a broad ``except`` stands, and which of the three places that is. The HTTP boundary needs none: the framework
+hands faults to the function that is registered for them."""
 
 
 def names(node: ast.expr | None) -> set[str]:
