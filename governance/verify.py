@@ -123,7 +123,7 @@ def read_trust(content: bytes) -> Trust:
     trust = parse_value(Trust, read_json(content), what="a trust file")
     name, key = read_verifier_key(trust.checkpoint_key.vkey)
     expected = trusted_root(trust.origin, key, trust.checkpoint_key.valid_from)
-    named = all(each.key.keyid == each.keyid for each in trust.decision_keys)
+    named = all(each.key.keyid == each.keyid and each.key.pem == each.pem for each in trust.decision_keys)
     apart = all(each.keyid != key.keyid for each in trust.decision_keys)
     if not named or not apart or name != trust.origin or trust.sigstore_trusted_root != expected:
         raise ProofRejected(
