@@ -1,5 +1,6 @@
 """The documentation is whole and current: what is generated is what the code says, what is written names everything."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
-FINDING = re.compile(r"^[a-z]+(_[a-z0-9]+)+$")
+FINDING = re.compile(r"(?:event|facet|secret|dataset|run|job|version|batch)\.[a-z]+(?:_[a-z]+)*")
 
 
 def pages() -> list[Path]:
@@ -69,6 +70,19 @@ def test_every_check_has_its_page(check: str) -> None:
     page = DOCS / "checks" / f"{check}.md"
     assert page.is_file(), f"write docs/checks/{check}.md"
     assert page.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_every_finding_about_an_event_is_documented() -> None:
+    page = (DOCS / "lineage.md").read_text(encoding="utf-8")
+    codes = {
+        node.value
+        for source in sources()
+        if source.path.startswith("lineage/")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and FINDING.fullmatch(node.value)
+    }
+    assert len(codes) > 5
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []
 
 
 def test_every_link_between_pages_resolves() -> None:
