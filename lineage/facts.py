@@ -133,6 +133,7 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
         "identity": identity,
         "node_id": node,
         "version": version,
+        "version_digest": None if version is None else version_digest(version),
         "fields": document,
         "lifecycle": change,
         "first_stamp": stamp,
@@ -140,6 +141,11 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
         "row_count": count,
         "row_count_stamp": None if count is None else stamp,
     }
+
+
+def version_digest(version: str) -> bytes:
+    """32 bytes that stand for a reported version."""
+    return hashlib.sha256(version.encode()).digest()
 
 
 def _document(value: Any) -> bytes:

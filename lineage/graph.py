@@ -1,7 +1,7 @@
 """Walks over datasets and jobs, level by level with a visited set. Pure: what is linked to what is asked of ``Links``.
 
-A walk never turns round: upstream goes from a dataset to the jobs that wrote it and on to what they read, downstream the
-other way. A job with explicit lineage is left only where an entry leads.
+A walk never turns round: upstream goes from a dataset to the jobs that wrote it and on to what they read, downstream
+the other way. A job with explicit lineage is left only where an entry leads.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +84,7 @@ def walk(
     start: int,
     start_is_job: bool,
     directions: Iterable[Direction],
-    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    bounds: Bounds = Bounds(),
 ) -> Walk:
     """Everything reached from ``start`` in the directions, breadth first; ties by (kind, namespace, name)."""
     if not start_is_job:

@@ -126,15 +126,19 @@ class EdgeRow(Row):
 
 
 class DatasetVersionRow(Row):
-    """A state of a dataset that an event told: its schema, reported version and lifecycle change; never of a run."""
+    """A state of a dataset that an event told: its schema, reported version and lifecycle change; never of a run.
+
+    ``version_digest`` is the SHA-256 of the reported version, which may be too long for an index.
+    """
 
     __tablename__ = "lineage_dataset_version"
-    __table_args__ = (sa.Index(None, "node_id"),)
+    __table_args__ = (sa.Index(None, "node_id", "version_digest"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
     node_id: Mapped[int] = mapped_column(sa.BigInteger)
     version: Mapped[str | None] = mapped_column(sa.Text)
+    version_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     fields: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     lifecycle: Mapped[str | None] = mapped_column(sa.Text)
     first_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)

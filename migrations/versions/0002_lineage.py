@@ -126,6 +126,7 @@ def _versions() -> None:
         sa.Column("identity", sa.LargeBinary(), nullable=False),
         sa.Column("node_id", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Text(), nullable=True),
+        sa.Column("version_digest", sa.LargeBinary(), nullable=True),
         sa.Column("fields", sa.LargeBinary(), nullable=True),
         sa.Column("lifecycle", sa.Text(), nullable=True),
         sa.Column("first_stamp", sa.LargeBinary(), nullable=False),
@@ -135,7 +136,12 @@ def _versions() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_dataset_version")),
         sa.UniqueConstraint("identity", name=op.f("uq_lineage_dataset_version_identity")),
     )
-    op.create_index(op.f("ix_lineage_dataset_version_node_id"), "lineage_dataset_version", ["node_id"], unique=False)
+    op.create_index(
+        op.f("ix_lineage_dataset_version_node_id_version_digest"),
+        "lineage_dataset_version",
+        ["node_id", "version_digest"],
+        unique=False,
+    )
     op.create_table(
         "lineage_version_use",
         sa.Column("run_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,97 @@
+"""Symlinks resolved when read: which names stand for the same bytes, as of an instant.
+
+The dataset that carries the facet is the canonical one; of several carriers in one group the least by namespace and
+name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from lineage.identity import stamp_after
+from lineage.reading import Reader, among, nodes_by_id
+from lineage.tables import SymlinkRow
+
+
+@dataclass
+class Aliases:
+    """The groups met so far, for one question: a group is looked up once."""
+
+    unit: Reader
+    as_of: datetime | None = None
+    _canonical: dict[int, int] = field(default_factory=dict)
+    _members: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _exist: bool | None = None
+
+    def canonical(self, datasets: Iterable[int]) -> Mapping[int, int]:
+        """The canonical dataset of each that has another; those without aliases are left out."""
+        wanted = set(datasets)
+        self._learn([node for node in wanted if node not in self._canonical])
+        return {node: self._canonical[node] for node in wanted if self._canonical.get(node, node) != node}
+
+    def members(self, dataset: int) -> tuple[int, ...]:
+        """Every dataset of the group that ``dataset`` is the canonical one of; itself alone without aliases."""
+        return self._members.get(dataset, (dataset,))
+
+    def _learn(self, datasets: Sequence[int]) -> None:
+        if not datasets or not self._are_there():
+            return
+        pairs: set[tuple[int, int]] = set()
+        reached: set[int] = set(datasets)
+        fresh = list(datasets)
+        while fresh:
+            found = _pairs(self.unit, fresh, self.as_of)
+            pairs |= found
+            fresh = [node for node in dict.fromkeys(end for pair in found for end in pair) if node not in reached]
+            reached.update(fresh)
+        self._canonical.update((node, node) for node in reached)
+        for group in _groups(pairs):
+            self._settle(group, {carrier for carrier, _ in pairs if carrier in group})
+
+    def _are_there(self) -> bool:
+        """Whether any dataset has an alias at all, so that an instance without them pays nothing."""
+        if self._exist is None:
+            query = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id).limit(1)
+            self._exist = self.unit.session.scalar(query) is not None
+        return self._exist
+
+    def _settle(self, group: set[int], carriers: set[int]) -> None:
+        rows = nodes_by_id(self.unit, list(group))
+        chosen = min(carriers, key=lambda node: (rows[node].namespace, rows[node].name))
+        self._canonical.update((node, chosen) for node in group)
+        self._members[chosen] = tuple(sorted(group))
+
+
+def _pairs(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tuple[int, int]]:
+    """(carrier, alias) where one of the nodes is either and the carrier's last word up to then lists the alias."""
+    link, other = SymlinkRow, aliased(SymlinkRow)
+    # Not max(): PostgreSQL has none of bytea before version 18.
+    latest = sa.select(other.stamp).where(other.carrier_id == link.carrier_id).order_by(other.stamp.desc()).limit(1)
+    if as_of is not None:
+        latest = latest.where(other.stamp < stamp_after(as_of))
+    found: set[tuple[int, int]] = set()
+    # Two queries, since neither database uses both indexes for an OR as surely as one each.
+    for column in (link.carrier_id, link.alias_id):
+        query = sa.select(link.carrier_id, link.alias_id).where(
+            among(unit, column, nodes), link.alias_id != link.carrier_id, link.stamp == latest.scalar_subquery()
+        )
+        found |= {(carrier, alias) for carrier, alias in unit.session.execute(query)}
+    return found
+
+
+def _groups(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
+    """The connected groups."""
+    groups: list[set[int]] = []
+    for pair in sorted(pairs):
+        joined = set(pair)
+        apart = []
+        for group in groups:
+            if group & joined:
+                joined |= group
+            else:
+                apart.append(group)
+        groups = [*apart, joined]
+    return groups

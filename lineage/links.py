@@ -1,0 +1,127 @@
+"""What a walk over the stored edges asks for: one indexed query a level, ids only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from lineage.aliases import Aliases
+from lineage.graph import Direction
+from lineage.reading import Reader, among, until
+from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowRow, NodeRow, RunDatasetRow, RunRow
+
+EdgesMode = Literal["ever", "current"]
+Pairs = list[tuple[int, int]]
+
+
+@dataclass
+class StoredLinks:
+    """The links in the database as of an instant: every edge ever seen, or those of each job's latest run."""
+
+    unit: Reader
+    as_of: datetime | None = None
+    mode: EdgesMode = "ever"
+    aliases: Aliases = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Share one resolution of aliases over the whole walk."""
+        self.aliases = Aliases(self.unit, self.as_of)
+
+    def jobs(self, datasets: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
+        """(dataset, job): who wrote (upstream) or read (downstream) the datasets, under any of their names."""
+        members = {member: node for node in datasets for member in self.aliases.members(node)}
+        role = OUTPUT if direction == "upstream" else INPUT
+        query = sa.select(EdgeRow.node_id, EdgeRow.job_id).where(
+            among(self.unit, EdgeRow.node_id, list(members)),
+            EdgeRow.role == role,
+            until(EdgeRow.first_seen, self.as_of),
+        )
+        pairs = [(node, job) for node, job in self.unit.session.connection().execute(query)]
+        if self.mode == "current":
+            current = self._current([job for _, job in pairs], role)
+            pairs = [(node, job) for node, job in pairs if (job, node) in current]
+        return [(members[node], job) for node, job in pairs]
+
+    def datasets(self, jobs: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
+        """(job, dataset): what the jobs read (upstream) or wrote (downstream)."""
+        role = INPUT if direction == "upstream" else OUTPUT
+        if self.mode == "current":
+            return self._current(jobs, role)
+        query = sa.select(EdgeRow.job_id, EdgeRow.node_id).where(
+            among(self.unit, EdgeRow.job_id, jobs), EdgeRow.role == role, until(EdgeRow.first_seen, self.as_of)
+        )
+        return [(job, node) for job, node in self.unit.session.connection().execute(query)]
+
+    def explicit(self, jobs: Sequence[int]) -> set[int]:
+        """Those of the jobs that carry explicit lineage."""
+        query = sa.select(NodeRow.id).where(
+            among(self.unit, NodeRow.id, jobs),
+            NodeRow.explicit_since.is_not(None),
+            until(NodeRow.explicit_since, self.as_of),
+        )
+        return set(self.unit.session.scalars(query))
+
+    def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Iterable[tuple[int, int]]:
+        """(job, dataset) where an explicit entry leads from a job that was entered through a dataset."""
+        members = {
+            (job, member): node for job, node in entered for member in self.aliases.members(node)
+        }  # fmt: skip
+        upstream = direction == "upstream"
+        here, there = (FlowRow.target_id, FlowRow.source_id) if upstream else (FlowRow.source_id, FlowRow.target_id)
+        query = (
+            sa.select(FlowRow.job_id, here, there)
+            .where(
+                among(self.unit, FlowRow.job_id, sorted({job for job, _ in entered})),
+                among(self.unit, here, sorted({node for _, node in members})),
+                FlowRow.is_explicit == 1,
+                until(FlowRow.first_seen, self.as_of),
+            )
+            .distinct()
+        )
+        rows = self.unit.session.execute(query)
+        return [(job, far) for job, near, far in rows if (job, near) in members]
+
+    def canonical(self, datasets: Sequence[int]) -> Mapping[int, int]:
+        """The canonical dataset of each that has another."""
+        return self.aliases.canonical(datasets)
+
+    def sort_keys(self, nodes: Sequence[int]) -> Mapping[int, tuple[str, str, str]]:
+        """(kind, namespace, name) of each node."""
+        query = sa.select(NodeRow.id, NodeRow.kind, NodeRow.namespace, NodeRow.name)
+        rows = self.unit.session.execute(query.where(among(self.unit, NodeRow.id, nodes)))
+        return {node: (kind, namespace, name) for node, kind, namespace, name in rows}
+
+    def _current(self, jobs: Sequence[int], role: int) -> set[tuple[int, int]]:
+        """(job, dataset) of each job's latest run that named datasets; of a job without runs, what it declared."""
+        latest = self.latest_runs(sorted(set(jobs)))
+        ran = {job: run for job, run in latest.items() if run is not None}
+        query = sa.select(RunDatasetRow.job_id, RunDatasetRow.node_id, RunDatasetRow.run_id).where(
+            among(self.unit, RunDatasetRow.run_id, sorted(set(ran.values()))),
+            RunDatasetRow.role == role,
+            until(RunDatasetRow.first_seen, self.as_of),
+        )
+        found = {(job, node) for job, node, run in self.unit.session.execute(query) if ran.get(job) == run}
+        declared = sa.select(EdgeRow.job_id, EdgeRow.node_id).where(
+            among(self.unit, EdgeRow.job_id, [job for job, run in latest.items() if run is None]),
+            EdgeRow.role == role,
+            until(EdgeRow.first_seen, self.as_of),
+        )
+        return found | {(job, node) for job, node in self.unit.session.execute(declared)}
+
+    def latest_runs(self, jobs: Sequence[int]) -> dict[int, int | None]:
+        """Each job's latest run that named datasets: the one whose first mention of a dataset is the latest."""
+        mention = aliased(RunDatasetRow)
+        run = (
+            sa.select(mention.run_id)
+            .join(RunRow, RunRow.id == mention.run_id)
+            .where(mention.job_id == NodeRow.id, until(mention.first_seen, self.as_of))
+            .order_by(mention.first_seen.desc(), RunRow.identity.desc())
+            .limit(1)
+        )
+        query = sa.select(NodeRow.id, run.scalar_subquery()).where(among(self.unit, NodeRow.id, jobs))
+        latest: dict[int, int | None] = {}
+        latest.update((job, run) for job, run in self.unit.session.execute(query))
+        return latest

@@ -1,0 +1,84 @@
+"""Which dataset in lineage a model version is, and which runs wrote it."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from governance.errors import Conflict
+from governance.types.subject import Subject
+from lineage.descriptions import Known, model_members
+from lineage.reading import among, find_node, nodes_by_id, until
+from lineage.tables import OUTPUT, ModelRow, RunDatasetRow
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The model version as a dataset, the runs that wrote it, and what its ``assay_model`` facet says."""
+
+    node: int
+    version: str | None
+    writers: tuple[int, ...]
+    members: dict[str, Any]
+
+
+def find_subject(known: Known, subject: Subject) -> Found | None:
+    """The dataset whose ``assay_model`` facet has the subject's digest, else the one of its name.
+
+    A dataset of its name that is known to hold other bytes is not the subject. Runs that wrote the dataset count
+    unless they said that they wrote other bytes.
+
+    Raises:
+        Conflict: two different datasets have the digest.
+    """
+    unit = known.unit
+    query = sa.select(ModelRow).where(
+        ModelRow.content_digest == subject.digest, until(ModelRow.first_seen, known.as_of)
+    )
+    rows = sorted(unit.session.scalars(query), key=lambda row: row.stamp)
+    canonical = known.aliases.canonical([row.node_id for row in rows])
+    nodes = {canonical.get(row.node_id, row.node_id) for row in rows}
+    if len(nodes) > 1:
+        named = sorted(f"{row.namespace} {row.name}" for row in nodes_by_id(unit, sorted(nodes)).values())
+        raise Conflict(
+            expected=f"one model version with the content digest {subject.digest}",
+            found="; ".join(named)[:500],
+            remedy="Say with a symlinks facet that they are one, or correct the digest of the other.",
+        )
+    if nodes:
+        node = nodes.pop()
+    else:
+        row = find_node(unit, "dataset", subject.namespace, subject.lineage_name)
+        if row is None or row.first_seen is None or (known.as_of is not None and row.first_seen > known.as_of):
+            return None
+        node = known.aliases.canonical([row.id]).get(row.id, row.id)
+    told = _told(known, node)
+    if told and not rows:
+        return None
+    writers = tuple(run for run in _writers(known, node) if not told.get(run) or subject.digest in told[run])
+    return Found(node, None, writers, model_members(rows[-1]) if rows else {})
+
+
+def _told(known: Known, node: int) -> dict[int, set[str]]:
+    """The content digests that each run said it wrote; run 0 stands for dataset events."""
+    query = sa.select(ModelRow.run_id, ModelRow.content_digest).where(
+        among(known.unit, ModelRow.node_id, known.aliases.members(node)), until(ModelRow.first_seen, known.as_of)
+    )
+    told: dict[int, set[str]] = defaultdict(set)
+    for run, digest in known.unit.session.execute(query):
+        told[run].add(digest)
+    return told
+
+
+def _writers(known: Known, node: int) -> list[int]:
+    query = (
+        sa.select(RunDatasetRow.run_id)
+        .where(
+            among(known.unit, RunDatasetRow.node_id, known.aliases.members(node)),
+            RunDatasetRow.role == OUTPUT,
+            until(RunDatasetRow.first_seen, known.as_of),
+        )
+        .distinct()
+    )
+    return sorted(known.unit.session.scalars(query))
