@@ -1,4 +1,4 @@
-"""The neutral form of ``shared/reference``: published tables as tasks of the fairness check, and where it answers them."""
+"""The neutral form of ``shared/reference``: published tables as tasks of the fairness check, and what it answers."""
 
 import re
 from collections.abc import Mapping
