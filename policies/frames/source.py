@@ -98,8 +98,8 @@ def _open(facts: Facts, role: str, file: DataFile) -> Source:
         frame = _scan_csv(path) if is_text else _scan_parquet(path)
         schema = dict(frame.collect_schema())
         if is_text:
-            # A line with too many fields is only seen where the last column is read, and it has shifted the others.
-            frame.select(pl.last().count()).collect(engine="streaming")
+            # A line with too many fields has shifted its values, and is only seen where all columns are read.
+            frame.select(pl.all().is_not_null().sum()).collect(engine="streaming")
     return Source(role=role, digest=file.digest, frame=frame, schema=schema, is_text=is_text, repeated=repeated)
 
 
