@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from governance.check import Facts
+from governance.check import Facts, ModelSession
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Attribute, Manifest
 from governance.types.results import Input, Measurement
@@ -35,23 +35,12 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
     """
     manifest = manifest_of(facts)
     features = _declared_features(manifest)
-    if manifest.model is None or facts.model is None:
-        raise MeasurementRefused(
-            expected="the model file in the manifest, and a sandbox to open it in",
-            found="no model in the manifest" if manifest.model is None else "no sandbox",
-            remedy="Save the model with skops.io.dump, upload it and name it under model; a linear model or a tree "
-            "ensemble of scikit-learn can be explained.",
-            pointer="/model",
-        )
+    session, digest = _session(facts)
     table = open_table(facts, [*features, *manifest.sensitive, *_order_key(manifest)])
     sample, population = _sample(table, manifest, params.sample_rows)
     frame = _typed(sample.select(features), table, features)
-    levels = {
-        name: _levels(sample[name], name, attribute, is_text=name in table.text_only)
-        for name, attribute in manifest.sensitive.items()
-    }
     background = min(params.background_rows, len(frame))
-    answer = facts.model.call(
+    answer = session.call(
         {
             "positive": _positive(manifest),
             "explain_class": params.explain_class,
@@ -62,14 +51,11 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
         pl.concat([frame.head(background), frame]).to_arrow(),
     )
     attributions = _by_declared_feature(answer, features)
-    error = additivity_error(answer["base"], attributions, answer["output"])
-    if error is None or error > float(params.additivity):
-        raise MeasurementRefused(
-            expected=f"attributions that add up to the output within {params.additivity} standard deviations of it",
-            found=f"{error:.3g}" if error is not None else "a constant output that is missed",
-            remedy="The explainer is wrong for this model; its numbers are not published. Tell the developers.",
-            pointer="model",
-        )
+    error = _additivity(answer, attributions, params)
+    levels = {
+        name: _levels(sample[name], name, attribute, is_text=name in table.text_only)
+        for name, attribute in manifest.sensitive.items()
+    }
     return Measurement(
         check="explainability",
         check_version=check_version,
@@ -78,28 +64,65 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
             "background_rows": params.background_rows,
             "explain_class": params.explain_class,
         },
-        inputs=(*table.inputs(population), Input(role="model", digest=manifest.model.digest)),
+        inputs=(*table.inputs(population), Input(role="model", digest=digest)),
         tools={name: version(name) for name in _TOOLS},
         seed=manifest.seed,
-        sandbox_level=facts.model.sandbox_level,
+        sandbox_level=session.sandbox_level,
         body={
             "model": _model(manifest, answer),
             "rows": len(frame),
             "population": population,
             "background_rows": background,
-            "shape": [len(frame), len(features)],
-            "base": answer["base"],
             "additivity_error": error,
-            "features": _features(manifest, features, answer, frame, attributions),
-            "sets": {
-                "sensitive": share(attributions, _mask(features, manifest.sensitive)),
-                "undocumented": share(
-                    attributions, _mask(features, [name for name in features if not _is_documented(manifest, name)])
-                ),
-            },
-            "groups": _groups(manifest, levels, frame, answer["output"], attributions),
+            **_numbers(manifest, levels, frame, answer, attributions),
         },
     )
+
+
+def _session(facts: Facts) -> tuple[ModelSession, str]:
+    model = manifest_of(facts).model
+    if model is None or facts.model is None:
+        raise MeasurementRefused(
+            expected="the model file in the manifest, and a sandbox to open it in",
+            found="no model in the manifest" if model is None else "no sandbox",
+            remedy="Save the model with skops.io.dump, upload it and name it under model; a linear model or a tree "
+            "ensemble of scikit-learn can be explained.",
+            pointer="/model",
+        )
+    return facts.model, model.digest
+
+
+def _additivity(answer: Mapping[str, Any], attributions: np.ndarray, params: ExplainabilityParams) -> float:
+    error = additivity_error(answer["base"], attributions, answer["output"])
+    if error is None or error > float(params.additivity):
+        raise MeasurementRefused(
+            expected=f"attributions that add up to the output within {params.additivity} standard deviations of it",
+            found=f"{error:.3g}" if error is not None else "a constant output that is missed",
+            remedy="The explainer is wrong for this model; its numbers are not published. Tell the developers.",
+            pointer="model",
+        )
+    return error
+
+
+def _numbers(
+    manifest: Manifest,
+    levels: Mapping[str, Sequence[str | None]],
+    frame: pl.DataFrame,
+    answer: Mapping[str, Any],
+    attributions: np.ndarray,
+) -> dict[str, Any]:
+    features = frame.columns
+    undocumented = [name for name in features if not _is_documented(manifest, name)]
+    return {
+        "shape": [len(frame), len(features)],
+        "base": answer["base"],
+        "features": _features(manifest, answer, frame, attributions),
+        "sets": {
+            "sensitive": share(attributions, _mask(features, manifest.sensitive)),
+            "undocumented": share(attributions, _mask(features, undocumented)),
+        },
+        "groups": _groups(manifest, levels, frame, answer["output"], attributions),
+    }
 
 
 def _declared_features(manifest: Manifest) -> list[str]:
@@ -221,13 +244,9 @@ def _mask(features: Sequence[str], chosen: Any) -> np.ndarray:
 
 
 def _features(
-    manifest: Manifest,
-    features: Sequence[str],
-    answer: Mapping[str, Any],
-    frame: pl.DataFrame,
-    attributions: np.ndarray,
+    manifest: Manifest, answer: Mapping[str, Any], frame: pl.DataFrame, attributions: np.ndarray
 ) -> list[dict[str, Any]]:
-    result = []
+    features, result = frame.columns, []
     for position, name in enumerate(features):
         entry = manifest.features.get(name)
         result.append(
