@@ -275,7 +275,8 @@ def lineage_chart(name: str, ancestry: Ancestry) -> Scene | None:
     if hidden:
         shapes.append(Shape("text", "small", 10, height - 8, text=f"{hidden} more further upstream"))
     width = 20 + len(layers) * BOX_WIDTH + (len(layers) - 1) * GAP_X
-    counts = f"{len(ancestry.datasets) - 1} data set versions and {len(ancestry.runs)} runs"
+    data = sum(node.key in steps for node in ancestry.datasets) - 1
+    counts = f"{data} data set versions and {sum(run.key in steps for run in ancestry.runs)} runs"
     said = f"{counts} lead to {texts[ancestry.subject][0]}."
     return Scene(name, "Where the model came from", said, max(width, 320), height, tuple(shapes))
 

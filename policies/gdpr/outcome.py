@@ -14,7 +14,7 @@ from policies.gdpr.walk import OVER_APPROXIMATE
 MarkKind = Literal["violation", "unknown", "review", "warning", "info"]
 
 REMEDIES: dict[str, str] = {
-    "add_record": "Record the provenance of the data set (docs/provenance.md), then evaluate again.",
+    "add_record": "Record or correct the provenance of the data set (docs/provenance.md), then evaluate again.",
     "assess_compatibility": "Assess whether the purpose is compatible (Art. 6(4)) and record it, or correct the "
     "recorded purposes, then train again.",
     "remove_columns": "Train again without these columns, or record a condition that covers the purpose.",

@@ -28,10 +28,7 @@ from reports.render.wording import (
 
 
 def render_html(dossier: Dossier) -> bytes:
-    """The page, in UTF-8; the same bytes for the same dossier.
-
-    Lone surrogates, which UTF-8 cannot carry, are written out like other invisible characters.
-    """
+    """The page, in UTF-8; the same bytes for the same dossier."""
     page = arrange(dossier)
     text = (
         _environment()

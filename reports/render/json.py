@@ -5,9 +5,5 @@ from reports.dossier import Dossier
 
 
 def render_json(dossier: Dossier) -> bytes:
-    """The canonical bytes of the dossier.
-
-    Raises:
-        InputRefused: a text in it is not valid Unicode, so that it has no canonical form.
-    """
+    """The canonical bytes of the dossier."""
     return canonical(dossier.document())
