@@ -80,11 +80,12 @@ def request(
         faults=[],
     )
     store.add(unit, [row])
+    identifier = row.id  # after the commit the row can no longer be asked
     if missing(unit, row):
-        unit.after_commit(lambda: ring(row.id))
+        unit.after_commit(lambda: ring(identifier))
     else:
         conclude(unit, context, row)
-    return Accepted(row.id, replayed=False)
+    return Accepted(identifier, replayed=False)
 
 
 def _evidence(unit: Unit, body: EvaluationRequest) -> list[str]:
@@ -176,11 +177,15 @@ def _decision(
     body = EvaluationRequest.model_validate(row.request)
     policy = _reference(row)
     ancestry_digest = store.keep(unit, "ancestry", StoredLineage(unit).ancestry(body.subject))
+    under = result_digests(outcomes)
+    reasons = tuple(
+        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in combined.reasons
+    )
     snapshot = {
         "request": row.body_digest,
         "policy": row.policy_digest,
         "manifest": row.manifest_digest,
-        "measurements": dict(result_digests(outcomes)),
+        "measurements": dict(under),
         "faults": row.faults,
         "ancestry": ancestry_digest,
         "nonce": row.nonce,
@@ -194,7 +199,7 @@ def _decision(
         origin=context.origin,
         verdict=combined.verdict,
         mode=body.mode,
-        reasons=combined.reasons,
+        reasons=reasons,
         checks=tuple(outcomes),
         subject=body.subject,
         environment=body.environment,

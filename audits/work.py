@@ -77,7 +77,8 @@ class EvaluationTask:
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
             sealed = conclude(unit, self._context, row)
-        log.info("evaluation.concluded", evaluation=taken.key, verdict=sealed.verdict if sealed else "pending")
+            verdict = sealed.verdict if sealed else "pending"
+        log.info("evaluation.concluded", evaluation=taken.key, verdict=verdict)
 
     def _measure(self, taken: Claim, alive: Callable[[], bool]) -> None:
         """Measure what is missing, keeping each measurement as it arrives, so that a takeover repeats little."""

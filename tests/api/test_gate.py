@@ -142,7 +142,7 @@ def test_a_warning_waits_for_a_review_and_is_indeterminate_after_the_deadline(da
     with running(tmp_path / "home", database_url, clock=lambda: instants[0]) as service:
         publish(service, policy())
         # 0.76 of the other rate, significantly different from it, not shown to be below 0.8: a person must look.
-        submit(service, {"f": (1520, 2480), "m": (2000, 2000)})
+        submit(service, {"f": (760, 1240), "m": (1000, 1000)})
         accepted = ask(service, wait=20)
         assert accepted.status_code == 202, accepted.text
         assert accepted.json()["state"] == "awaiting_review"
