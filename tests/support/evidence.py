@@ -1,7 +1,7 @@
 """Small evidence for tests of checks: a table written to a file, and the facts that name it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def artifact(path: Path) -> dict[str, Any]:
     return {"uri": f"artifact:sha256:{digest}", "format": "csv" if path.suffix == ".csv" else "parquet"}
 
 
-def write(path: Path, table: Mapping[str, Sequence[Any]] | pl.DataFrame) -> Path:
+def write(path: Path, table: Mapping[str, Any] | pl.DataFrame) -> Path:
     """The path, after the table was written there in the format of its suffix."""
     frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(dict(table), strict=False)
     if path.suffix == ".csv":
