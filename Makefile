@@ -78,7 +78,7 @@ lint: venv ## format, lint, types and import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo importlinter.ini
+	@$(BIN)/lint-imports --no-logo --no-cache importlinter.ini
 
 format: venv ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix-only --quiet .

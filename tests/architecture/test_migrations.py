@@ -23,6 +23,7 @@ APPEND_ONLY = {
     "log_node",
     "measurement",
     "policy_version",
+    "report",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
 
