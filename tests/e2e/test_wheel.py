@@ -151,6 +151,7 @@ def test_the_installed_command_starts_and_is_not_the_checkouts(installed: Instal
 def serving(installed: Installed) -> Iterator[str]:
     """The installed service on a free port; gives its address."""
     port_file = installed.folder / "port"
+    port_file.unlink(missing_ok=True)
     with (installed.folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [installed.programs / "assay", "serve", "--port", "0", "--port-file", port_file],
@@ -170,12 +171,18 @@ def serving(installed: Installed) -> Iterator[str]:
 def _wait(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
-        if port_file.exists() and (number := port_file.read_text()):
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"http://127.0.0.1:{number}/healthz").status_code == 200:
-                    return f"http://127.0.0.1:{number}"
+        url = f"http://127.0.0.1:{port_file.read_text()}" if port_file.exists() else ""
+        if url and _answers(url):
+            return url
         time.sleep(0.05)
     pytest.fail(f"the installed service does not answer: {log.read_text()}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except (httpx.TransportError, httpx.InvalidURL):
+        return False
 
 
 def write_evidence(folder: Path, *, granted: dict[str, int]) -> Path:
