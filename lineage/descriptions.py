@@ -91,7 +91,12 @@ def describe_points(
 
 def field_paths(document: bytes | None) -> tuple[str, ...]:
     """The paths in a stored schema."""
-    return () if document is None else tuple(path for path, _ in json.loads(document))
+    return tuple(path for path, _ in field_types(document))
+
+
+def field_types(document: bytes | None) -> list[tuple[str, str | None]]:
+    """The paths and types in a stored schema; none without one."""
+    return [] if document is None else [(path, kind) for path, kind in json.loads(document)]
 
 
 def _version_row(known: Known, point: Point, writers: Sequence[int]) -> DatasetVersionRow | None:

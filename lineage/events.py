@@ -13,8 +13,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
 
+import msgspec
+
 from governance.canonical import read_json
-from governance.errors import InputRefused
+from governance.errors import InputRefused, MalformedBody
 from lineage import redaction
 from lineage.identity import Stamp, name_fault, stamp
 
@@ -114,6 +116,25 @@ def parse_event(body: bytes) -> Event:
 def read_stored(body: bytes, redaction_version: int) -> Event:
     """The event in bytes that were stored before, untouched, whatever the redaction rules say today."""
     return place(read_json(body), body, redaction_version)
+
+
+def split_batch(body: bytes) -> list[bytes]:
+    """The events of a batch, each as its own slice of the bytes.
+
+    Raises:
+        MalformedBody: the body is not JSON. InputRefused: it is JSON and no array.
+    """
+    try:
+        return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except msgspec.ValidationError as fault:
+        read_json(body)  # a body that is not JSON at all is malformed, whatever it begins with
+        raise InputRefused(
+            expected="a JSON array of events", found=str(fault)[:200], remedy="Send an array.", pointer=""
+        ) from fault
+    except (msgspec.DecodeError, RecursionError) as fault:
+        raise MalformedBody(
+            expected="a JSON array of events", found=str(fault)[:200], remedy="Send valid JSON."
+        ) from fault
 
 
 def place(document: Any, body: bytes, redaction_version: int = redaction.VERSION) -> Event:

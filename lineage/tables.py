@@ -73,11 +73,12 @@ class RunRow(Row):
     """A run. ``end_stamp`` is the winning terminal event's time and rank; ``end_kinds`` is a bit set of all of them."""
 
     __tablename__ = "lineage_run"
+    __table_args__ = (sa.Index(None, "job_id", "first_event"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
     run_id: Mapped[str] = mapped_column(sa.Text)
-    job_id: Mapped[int] = mapped_column(sa.BigInteger, index=True)
+    job_id: Mapped[int] = mapped_column(sa.BigInteger)
     job_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
     first_start: Mapped[datetime | None]
     first_running: Mapped[datetime | None]

@@ -6,15 +6,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
 from governance.database import Database, ReadUnit, Row, Unit
-from governance.errors import InputRefused, MalformedBody
+from governance.errors import InputRefused
 from governance.types.ancestry import Ancestry
 from governance.types.subject import Subject
 from lineage.ancestry import trace
 from lineage.changes import derive
 from lineage.events import Event, parse_event
+from lineage.files import event_bodies
 from lineage.store import write
 from lineage.tables import DERIVED
 
@@ -77,41 +76,12 @@ def _database_of(events: Sequence[Event]) -> Iterator[Database]:
 def _events(paths: Sequence[Path]) -> Iterator[Event]:
     found = False
     for path in paths:
-        for file in sorted(path.rglob("*.json*")) if path.is_dir() else [path]:
-            for body in _bodies(file):
-                found = True
-                yield parse_event(body)
+        for body in event_bodies(path):
+            found = True
+            yield parse_event(body)
     if not found:
         raise InputRefused(
             expected="OpenLineage events as JSON or JSON lines",
             found="none in " + ", ".join(str(path) for path in paths)[:200],
             remedy="Name the file or folder that the events were written to.",
         )
-
-
-def _bodies(file: Path) -> list[bytes]:
-    """The events in one file: one object, an array of them, or one a line."""
-    try:
-        content = file.read_bytes()
-    except OSError as fault:
-        raise InputRefused(
-            expected="a readable file of events", found=f"{file}: {fault.strerror}", remedy="Check the path."
-        ) from fault
-    if not content.strip():
-        return []
-    try:
-        if content.lstrip()[:1] == b"[":
-            return [bytes(item) for item in msgspec.json.decode(content, type=list[msgspec.Raw])]
-        return [bytes(item) for item in _objects(content)]
-    except msgspec.DecodeError as fault:
-        raise MalformedBody(
-            expected="events as JSON or JSON lines", found=f"{file}: {fault}"[:200], remedy="Correct the file."
-        ) from fault
-
-
-def _objects(content: bytes) -> list[msgspec.Raw]:
-    """One value that may span lines, or else one value a line."""
-    try:
-        return [msgspec.json.decode(content, type=msgspec.Raw)]
-    except msgspec.DecodeError:
-        return msgspec.json.Decoder(msgspec.Raw).decode_lines(content)

@@ -115,7 +115,7 @@ def _entities() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_run")),
         sa.UniqueConstraint("identity", name=op.f("uq_lineage_run_identity")),
     )
-    op.create_index(op.f("ix_lineage_run_job_id"), "lineage_run", ["job_id"], unique=False)
+    op.create_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run", ["job_id", "first_event"], unique=False)
 
 
 def _versions() -> None:

@@ -71,7 +71,7 @@ def test_the_model_is_found_by_name_where_no_digest_was_told(database: Database)
 
 
 def test_two_models_with_one_digest_are_a_conflict(database: Database) -> None:
-    with pytest.raises(Conflict, match="credit/3.*other/1"):
+    with pytest.raises(Conflict, match=r"credit/3.*other/1"):
         ancestry(database, *training(outputs=[model(), model(name="other/1")]))
 
 
@@ -195,7 +195,8 @@ def test_as_of_leaves_out_what_happened_later(database: Database) -> None:
     assert {version.name for version in now.datasets} == {"credit/3", "a", "b"}
     with database.read_unit() as unit:
         first, started = now.runs[0].started_at, now.runs[0].ended_at
-        assert first is not None and started is not None
+        assert first is not None
+        assert started is not None
         then = StoredLineage(unit).ancestry(SUBJECT, as_of=started)
         assert {version.name for version in then.datasets} == {"credit/3", "a"}
         running = StoredLineage(unit).ancestry(SUBJECT, as_of=first)

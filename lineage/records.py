@@ -1,0 +1,88 @@
+"""Stored events and small facts about nodes, as answers show them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from governance.errors import InputRefused, NotFound
+from lineage.conformance import Finding
+from lineage.descriptions import evidence_of
+from lineage.reading import Reader, among
+from lineage.state import RunState, run_state
+from lineage.tables import DatasetVersionRow, EventRow, FindingRow, NodeRow, RunRow
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as stored, with its findings; ``body`` are the bytes whose SHA-256 is ``digest``."""
+
+    digest: str
+    body: bytes
+    kind: str
+    event_time: datetime
+    arrived_at: datetime
+    redaction_version: int
+    findings: tuple[Finding, ...]
+
+
+def stored_event(unit: Reader, digest: str) -> StoredEvent:
+    """The event with this digest.
+
+    Raises:
+        InputRefused: it is no SHA-256 digest. NotFound: no such event is stored.
+    """
+    match = _DIGEST.fullmatch(digest)
+    if match is None:
+        raise InputRefused(
+            expected="sha256: and 64 hexadecimal digits", found=digest[:80], remedy="Correct it.", pointer="digest"
+        )
+    row = unit.session.scalar(sa.select(EventRow).where(EventRow.digest == bytes.fromhex(match[1])))
+    if row is None:
+        raise NotFound(
+            expected="the digest of a stored event",
+            found=digest,
+            remedy="Use the digest that the answer to the event carried.",
+        )
+    found = unit.session.scalars(
+        sa.select(FindingRow).where(FindingRow.event_id == row.id).order_by(FindingRow.position)
+    )
+    return StoredEvent(
+        digest="sha256:" + row.digest.hex(),
+        body=row.body,
+        kind=row.kind,
+        event_time=row.event_time,
+        arrived_at=row.arrived_at,
+        redaction_version=row.redaction_version,
+        findings=tuple(Finding(item.pointer, item.code, item.expected, item.found) for item in found),
+    )
+
+
+def newest_fields(unit: Reader, datasets: Sequence[int]) -> dict[int, bytes]:
+    """The newest schema of each dataset that has one, as the stored JSON."""
+    version = aliased(DatasetVersionRow)
+    newest = (
+        sa.select(version.fields)
+        .where(version.node_id == NodeRow.id, version.fields.is_not(None))
+        .order_by(version.last_stamp.desc(), version.identity)
+        .limit(1)
+    )
+    query = sa.select(NodeRow.id, newest.scalar_subquery()).where(among(unit, NodeRow.id, datasets))
+    return {node: fields for node, fields in unit.session.execute(query) if fields is not None}
+
+
+def latest_runs(unit: Reader, jobs: Sequence[int]) -> dict[int, tuple[RunRow, RunState]]:
+    """Each job's latest run by the time of its first event, with its state."""
+    run = aliased(RunRow)
+    latest = (
+        sa.select(run.id).where(run.job_id == NodeRow.id).order_by(run.first_event.desc(), run.identity.desc()).limit(1)
+    )
+    query = sa.select(latest.scalar_subquery()).where(among(unit, NodeRow.id, jobs), NodeRow.kind == "job")
+    ids = [number for number in unit.session.scalars(query) if number is not None]
+    rows = unit.session.scalars(sa.select(RunRow).where(among(unit, RunRow.id, ids)))
+    return {row.job_id: (row, run_state(evidence_of(row))) for row in rows}
