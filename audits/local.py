@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from audits.decision import Combined, combine
 from audits.measuring import Job
@@ -28,6 +29,19 @@ class LocalRun:
     measurements: tuple[Measurement, ...]
     results: tuple[CheckResult, ...]
     combined: Combined
+
+
+def lineage_of(events: Sequence[Path]) -> LineageView | None:
+    """Lineage read from files or folders of OpenLineage events; None when there are none.
+
+    Raises:
+        InputRefused: an event cannot be placed. MalformedBody: a file is not JSON.
+    """
+    if not events:
+        return None
+    from lineage.view import FileLineage  # only now: it brings a database, which a run without lineage does not need
+
+    return FileLineage(events)
 
 
 def check_locally(

@@ -10,11 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from api import examples
-from api.answers import decided, full, pending
 from api.body import read_body
 from api.dependencies import PrincipalOf, ReadingUnit, StateOf, permit
 from api.state import State
 from audits import store
+from audits.answers import decided, full, pending
 from audits.gate import Accepted, request
 from audits.proof import bundle_of
 from governance.access.keys import Principal

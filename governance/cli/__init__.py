@@ -1,4 +1,4 @@
-"""The command line ``assay``: one module a group, argument parsing only; what a command needs is loaded when it runs."""
+"""The command line ``assay``: one module a group, arguments only; what a command needs is loaded when it runs."""
 
 import sys
 

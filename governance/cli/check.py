@@ -35,7 +35,7 @@ def check(
         )
     activate()
     from audits.catalog import pack, read_policy
-    from audits.local import check_locally, signed_result
+    from audits.local import check_locally, lineage_of, signed_result
     from governance.client import Client
     from governance.localfiles import read_manifest
     from governance.settings import GateSettings
@@ -48,7 +48,7 @@ def check(
         read_policy(path.read_bytes() if path.is_file() else pack(policy)),
         environment=environment,
         at=datetime.now(UTC),
-        lineage=_lineage(events),
+        lineage=lineage_of(events),
         seconds=seconds,
         memory_bytes=GateSettings().measure_bytes,
     )
@@ -67,11 +67,3 @@ def check(
             with Client(url, key) as client:
                 typer.echo(f"Submitted as {client.submit_test_result(envelope)}", err=True)
     return EXIT[run.combined.verdict.value]
-
-
-def _lineage(events: list[Path]):  # type: ignore[no-untyped-def] # the application's type is loaded when it is needed
-    if not events:
-        return None
-    from lineage.view import FileLineage
-
-    return FileLineage(events)

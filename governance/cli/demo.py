@@ -8,10 +8,10 @@ from governance._siblings import activate
 
 
 def demo(
-    folder: Path = typer.Option(Path("assay-demo"), help="Where everything is kept; made anew each time."),
+    folder: Path = typer.Option(Path("assay-demo"), help="Where all is kept; made anew each time."),
     serve: bool = typer.Option(False, "--serve", help="Leave the service up afterwards, until interrupted."),
 ) -> int:
-    """Play the whole story on Adult (UCI): lineage, evidence, a true deny, a mended model, an allow, reports, proofs."""
+    """Play the whole story on Adult (UCI): lineage, evidence, a true deny, an allow, reports, proofs."""
     activate()
     from api.demo import play
 

@@ -22,7 +22,7 @@ def report(
     url: str = URL,
     key: str | None = KEY,
 ) -> None:
-    """Have the report of a decision issued and write it to a file. What it says comes from the stored decision alone."""
+    """Have the report of a decision issued and write it to a file; it says what the stored decision says."""
     from governance.client import Client
 
     target = output or Path(f"report.{kind.value}")
