@@ -2,7 +2,7 @@
 
 import json
 import os
-import selectors
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -103,22 +104,18 @@ class Child:
         deadline = time.monotonic() + seconds
         waiting = memoryview(outgoing)
         incoming = bytearray()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._answers, selectors.EVENT_READ)
-            if waiting:
-                selector.register(self._requests, selectors.EVENT_WRITE)
-            while not (frame := self._frame(incoming)):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    self._stop(f"wall clock: no answer within {seconds:g} s")
-                ready = {key.fd for key, _ in selector.select(min(left, _WATCH_SECONDS))}
-                self._watch_directory()
-                if self._requests in ready:
-                    waiting = self._write(waiting)
-                    if not waiting:
-                        selector.unregister(self._requests)
-                if self._answers in ready and not self._read(incoming):
-                    self._stop("truncated answer" if incoming else "no answer")
+        while not (frame := self._frame(incoming)):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._stop(f"wall clock: no answer within {seconds:g} s")
+            readable, writable, _ = select.select(
+                [self._answers], [self._requests] if waiting else [], [], min(left, _WATCH_SECONDS)
+            )
+            self._watch_directory()
+            if writable:
+                waiting = self._write(waiting)
+            if readable and not self._read(incoming):
+                self._stop("truncated answer" if incoming else "no answer")
         return frame
 
     def _write(self, content: memoryview) -> memoryview:
@@ -200,14 +197,23 @@ def _usage(directory: Path) -> tuple[int, int]:
     size = entries = 0
     waiting = [os.fspath(directory)]
     while waiting and entries <= MAX_ENTRIES:
-        # What the child removes or renames meanwhile is counted in the next round.
-        with suppress(OSError), os.scandir(waiting.pop()) as found:
-            for entry in found:
-                entries += 1
+        for entry in _listed(waiting.pop()):
+            entries += 1
+            # What the child removes or renames meanwhile is counted in the next round.
+            with suppress(OSError):
                 size += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
     return size, entries
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    """At most ``MAX_ENTRIES`` and one entries of a folder; none where it is gone."""
+    try:
+        with os.scandir(folder) as found:
+            return list(islice(found, MAX_ENTRIES + 1))
+    except OSError:
+        return []
 
 
 def _remove(directory: Path) -> None:

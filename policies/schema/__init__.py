@@ -1,0 +1,1 @@
+"""Schema: whether a file is what its document says, judged as it was delivered."""
