@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -154,12 +155,26 @@ def _nodes(unit: Unit | ReadUnit, wanted: Iterable[Node]) -> dict[Node, bytes]:
         by_level.setdefault(level, []).append(position)
     if not by_level:
         return {}
-    # Not (level, position) IN (...): SQLite answers that by reading the whole table, and this from the primary key.
-    spots = [
-        sa.and_(LogNodeRow.level == level, LogNodeRow.position.in_(positions)) for level, positions in by_level.items()
-    ]
-    rows = unit.session.execute(_nodes_at(spots))
+    values: dict[str, int | list[int]] = {}
+    for number, (level, positions) in enumerate(by_level.items()):
+        values |= {f"level_{number}": level, f"positions_{number}": positions}
+    rows = unit.session.execute(_lookup(len(by_level)), values)
     return {(level, position): value for level, position, value in rows}
+
+
+@cache
+def _lookup(levels: int) -> sa.Select[int, int, bytes]:
+    """The query for kept hashes on that many levels; kept, since building it costs as much as running it."""
+    # Not (level, position) IN (...): SQLite answers that by reading the whole table, and this from the primary key.
+    return _nodes_at(
+        [
+            sa.and_(
+                LogNodeRow.level == sa.bindparam(f"level_{number}"),
+                LogNodeRow.position.in_(sa.bindparam(f"positions_{number}", expanding=True)),
+            )
+            for number in range(levels)
+        ]
+    )
 
 
 def check(unit: Unit | ReadUnit) -> int | None:
