@@ -108,15 +108,21 @@ class Child:
             left = deadline - time.monotonic()
             if left <= 0:
                 self._stop(f"wall clock: no answer within {seconds:g} s")
-            readable, writable, _ = select.select(
-                [self._answers], [self._requests] if waiting else [], [], min(left, _WATCH_SECONDS)
-            )
+            ready = self._ready(min(left, _WATCH_SECONDS), is_sending=bool(waiting))
             self._watch_directory()
-            if writable:
+            if self._requests in ready:
                 waiting = self._write(waiting)
-            if readable and not self._read(incoming):
+            if self._answers in ready and not self._read(incoming):
                 self._stop("truncated answer" if incoming else "no answer")
         return frame
+
+    def _ready(self, seconds: float, *, is_sending: bool) -> set[int]:
+        """The descriptors that can be read from or written to, an ended one included."""
+        poller = select.poll()
+        poller.register(self._answers, select.POLLIN)
+        if is_sending:
+            poller.register(self._requests, select.POLLOUT)
+        return {descriptor for descriptor, _ in poller.poll(1000 * seconds)}
 
     def _write(self, content: memoryview) -> memoryview:
         try:

@@ -3,7 +3,7 @@
 from governance.check import Check, Facts, Reference
 from governance.types.results import Measurement
 from policies.explainability.judge import NOT_CHECKED, judge
-from policies.explainability.params import ExplainabilityParams
+from policies.explainability.params import MEASURED_WITH, ExplainabilityParams
 
 VERSION = "1.0.0"
 
@@ -21,7 +21,7 @@ CHECK = Check(
     params=ExplainabilityParams,
     measure=_measure,
     judge=judge,
-    measured_with=frozenset({"background_rows", "explain_class", "sample_rows"}),
+    measured_with=MEASURED_WITH,
     references=(
         Reference(
             title="Lundberg, Lee: A Unified Approach to Interpreting Model Predictions (NeurIPS)",

@@ -15,7 +15,7 @@ from governance.errors import MeasurementRefused
 from governance.types.manifest import Attribute, Manifest
 from governance.types.results import Input, Measurement
 from policies.explainability.numbers import additivity_error, association, direction, group_means, share
-from policies.explainability.params import ExplainabilityParams
+from policies.explainability.params import MEASURED_WITH, ExplainabilityParams
 from policies.frames.coding import bin_names, place
 from policies.frames.source import manifest_of, refusing_unreadable
 from policies.frames.table import Table, open_table
@@ -40,16 +40,14 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
     sample, population = _sample(table, manifest, params.sample_rows)
     frame = _typed(sample.select(features), table, features)
     background = min(params.background_rows, len(frame))
-    answer = session.call(
-        {
-            "positive": _positive(manifest),
-            "explain_class": params.explain_class,
-            "background_rows": background,
-            "seconds": params.time_budget_seconds,
-        },
-        # The background comes first; no column but the features is in the table.
-        pl.concat([frame.head(background), frame]).to_arrow(),
-    )
+    request = {
+        "positive": _positive(manifest),
+        "explain_class": params.explain_class,
+        "background_rows": background,
+        "seconds": params.time_budget_seconds,
+    }
+    # The background comes first; no column but the features is in the table.
+    answer = session.call(request, pl.concat([frame.head(background), frame]).to_arrow())
     attributions = _by_declared_feature(answer, features)
     error = _additivity(answer, attributions, params)
     levels = {
@@ -59,11 +57,7 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
     return Measurement(
         check="explainability",
         check_version=check_version,
-        measured_with={
-            "sample_rows": params.sample_rows,
-            "background_rows": params.background_rows,
-            "explain_class": params.explain_class,
-        },
+        measured_with={name: params.document()[name] for name in sorted(MEASURED_WITH)},
         inputs=(*table.inputs(population), Input(role="model", digest=digest)),
         tools={name: version(name) for name in _TOOLS},
         seed=manifest.seed,

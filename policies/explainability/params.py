@@ -8,6 +8,9 @@ from governance.check import Params
 from governance.types.manifest import Scalar
 from governance.types.value import DecimalText
 
+MEASURED_WITH = frozenset({"background_rows", "explain_class", "sample_rows"})
+"""The parameters that shape the measurement; the others only shape the judgement, or how long it may take."""
+
 
 def _share(text: str) -> str:
     if len(text) > 30 or not 0 <= float(text) <= 1:
