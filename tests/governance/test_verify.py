@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.bundle import Trust, decision_bundle, decision_leaf, trust_of
+from governance.bundle import Trust, decision_bundle, decision_leaf
 from governance.canonical import canonical, sha256
 from governance.database import Database
-from governance.errors import AssayError, InputRefused, ProofRejected
+from governance.errors import InputRefused, ProofRejected
 from governance.log.checkpoint import sign_checkpoint
 from governance.log.merkle import leaf_hash
 from governance.signing.dsse import decode, encode, sign
@@ -359,48 +359,3 @@ def test_a_bundle_needs_a_checkpoint_that_covers_its_leaf(instance: Instance) ->
             checkpoint=checkpoint,
             checkpoint_key=ring.checkpoint.public,
         )
-
-
-def test_a_trust_file_reads_as_it_was_written(instance: Instance) -> None:
-    assert read_trust(instance.trust()) == trust_of(instance.ring, ORIGIN)
-
-
-def test_a_trust_file_with_a_flipped_bit_is_refused_or_says_another_time(instance: Instance) -> None:
-    """Only the start of a decision key's validity can change without contradicting a key."""
-    content = instance.trust()
-    original = read_trust(content).document()
-    for place in range(len(content)):
-        flipped = bytearray(content)
-        flipped[place] ^= 0x01
-        try:
-            read = read_trust(bytes(flipped)).document()
-        except AssayError:
-            continue
-        assert {name for name in original if read[name] != original[name]} == {"decision_keys"}
-        assert read["decision_keys"][0]["valid_from"] != original["decision_keys"][0]["valid_from"]  # type: ignore[index,call-overload]  # a JSON document
-
-
-@pytest.mark.parametrize("part", ["origin", "keyid", "key", "vkey", "root", "same"])
-def test_a_trust_file_whose_parts_disagree_is_refused(instance: Instance, tmp_path: Path, part: str) -> None:
-    document, other = json.loads(instance.trust()), trust_of(create_ring(tmp_path), ORIGIN)
-    if part == "origin":
-        document["origin"] = "other.example/log"
-    elif part == "keyid":
-        document["decision_keys"][0]["keyid"] = other.decision_keys[0].keyid
-    elif part == "key":
-        document["decision_keys"][0]["pem"] = other.decision_keys[0].pem
-    elif part == "vkey":
-        document["checkpoint_key"]["vkey"] = other.checkpoint_key.vkey
-    elif part == "root":
-        document["sigstore_trusted_root"] = other.sigstore_trusted_root
-    else:
-        ring = instance.ring
-        document = trust_of(KeyRing(ring.decision, ring.decision, ring.valid_from), ORIGIN).document()
-    with pytest.raises(ProofRejected, match="disagree"):
-        read_trust(canonical(document))
-
-
-@given(st.binary(max_size=60))
-def test_noise_is_no_trust_file(noise: bytes) -> None:
-    with pytest.raises(AssayError):
-        read_trust(noise)
