@@ -13,7 +13,15 @@ from governance.types.subject import Subject
 from lineage.aliases import Aliases
 from lineage.descriptions import Known, content_digest_of, describe_points, describe_runs
 from lineage.points import Point, Points, Read
-from lineage.precision import Flows, InputPrecision, input_precision, output_precision, signature_columns, weakest
+from lineage.precision import (
+    Flows,
+    InputPrecision,
+    Wanted,
+    input_precision,
+    output_precision,
+    signature_columns,
+    weakest,
+)
 from lineage.reading import Reader, among, until
 from lineage.subjects import Found, find_subject
 from lineage.tables import INPUT, FlowRow, RunDatasetRow, RunRow
@@ -123,7 +131,8 @@ def _assemble(walk: _Trace, start: Point, found: Found, *, is_truncated: bool) -
     described[start] = described[start].model_copy(update=found.members)
     runs = describe_runs(walk.known, [walk.runs[run] for run in sorted(loaded)])
     keys = {point: version.key for point, version in described.items()}
-    edges = [*_input_edges(walk, described, {run: node.key for run, node in runs.items()})]
+    wanted = _wanted(walk, described, start)
+    edges = [*_input_edges(walk, described, wanted, {run: node.key for run, node in runs.items()})]
     edges += _output_edges(walk, keys, {run: node.key for run, node in runs.items()})
     return Ancestry(
         subject=keys[start],
@@ -135,12 +144,38 @@ def _assemble(walk: _Trace, start: Point, found: Found, *, is_truncated: bool) -
     )
 
 
+def _wanted(walk: _Trace, described: Mapping[Point, DatasetVersion], start: Point) -> dict[Point, Wanted]:
+    """For each point the fields that go on to the subject: a column that a later run leaves out does not reach it.
+
+    The sets only grow, so the search ends, in cycles too.
+    """
+    wanted: dict[Point, Wanted] = {start: None}
+    waiting = [start]
+    flows: dict[Point, list[tuple[int, Point]]] = defaultdict(list)
+    for (run, node), targets in walk.used.items():
+        for target in targets:
+            flows[target] += [(run, read.point) for read in walk.reads[(run, node)]]
+    while waiting:
+        target = waiting.pop()
+        for run, source in flows[target]:
+            found = _precision(walk, described, run, source, target, wanted=wanted[target])
+            more: Wanted = found.columns if found.precision == "column" else None
+            held = wanted.get(source, frozenset())
+            union = None if held is None or more is None else held | more
+            if source not in wanted or union != held:
+                wanted[source] = union
+                waiting.append(source)
+    return wanted
+
+
 def _input_edges(
-    walk: _Trace, described: Mapping[Point, DatasetVersion], runs: Mapping[int, str]
+    walk: _Trace, described: Mapping[Point, DatasetVersion], wanted: Mapping[Point, Wanted], runs: Mapping[int, str]
 ) -> Iterable[AncestryEdge]:
     for (run, node), targets in walk.used.items():
         for read in walk.reads[(run, node)]:
-            of_targets = [_precision(walk, described, run, read.point, target) for target in targets]
+            of_targets = [
+                _precision(walk, described, run, read.point, target, wanted=wanted.get(target)) for target in targets
+            ]
             precision = weakest([item.precision for item in of_targets])
             columns = {column for item in of_targets for column in item.columns}
             yield AncestryEdge(
@@ -155,7 +190,13 @@ def _input_edges(
 
 
 def _precision(
-    walk: _Trace, described: Mapping[Point, DatasetVersion], run: int, source: Point, target: Point
+    walk: _Trace,
+    described: Mapping[Point, DatasetVersion],
+    run: int,
+    source: Point,
+    target: Point,
+    *,
+    wanted: Wanted,
 ) -> InputPrecision:
     inputs, outputs = walk.inputs.get(run, set()), walk.outputs.get(run, set())
     signature = None
@@ -164,7 +205,7 @@ def _precision(
         every = [described[point].fields if point in described else () for point in read]
         signature = signature_columns(described[target].fields, described[source].fields, every)
     return input_precision(
-        walk.flows[run].columns(source.node, target.node),
+        walk.flows[run].columns(source.node, target.node, wanted),
         has_flow=source.node in walk.flows[run].sources(target.node),
         is_single=len(inputs) == 1 or len(outputs) == 1,
         signature=signature,

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from governance.types.ancestry import Precision
 
+Wanted = frozenset[str] | None
+"""Fields of a dataset that go on to the subject; None where all of them may."""
+
 _ORDER: tuple[Precision, ...] = ("column", "dataset", "over-approximate")
 
 
@@ -17,14 +20,13 @@ def weakest(precisions: Iterable[Precision]) -> Precision:
 class Flows:
     """What the facets of one run say about which dataset feeds which; nodes are row ids."""
 
-    _pairs: dict[tuple[int, int], set[str] | None] = field(default_factory=dict)
+    _pairs: dict[tuple[int, int], set[tuple[str, str]] | None] = field(default_factory=dict)
     _explicit: set[int] = field(default_factory=set)
 
-    def add(self, source: int, target: int, pairs: Iterable[Sequence[str]] | None, *, is_explicit: bool) -> None:
+    def add(self, source: int, target: int, pairs: Iterable[tuple[str, str]] | None, *, is_explicit: bool) -> None:
         """Note a flow; without pairs of columns it is known as one of datasets."""
         held = self._pairs.get((source, target), set())
-        columns = None if pairs is None else {column for column, _ in pairs}
-        self._pairs[(source, target)] = None if held is None or columns is None else held | columns
+        self._pairs[(source, target)] = None if held is None or pairs is None else held | set(pairs)
         if is_explicit:
             self._explicit.add(target)
 
@@ -36,10 +38,19 @@ class Flows:
         """Whether a ``lineage`` facet describes the target, so that what it does not name does not feed it."""
         return target in self._explicit
 
-    def columns(self, source: int, target: int) -> frozenset[str] | None:
-        """The columns of the source that reach the target; None where no facet names them."""
-        columns = self._pairs.get((source, target))
-        return None if columns is None else frozenset(columns)
+    def columns(self, source: int, target: int, wanted: Wanted = None) -> frozenset[str] | None:
+        """The columns of the source that reach the ``wanted`` fields of the target; None where no facet names them."""
+        pairs = self._pairs.get((source, target))
+        return None if pairs is None else frozenset(column for column, end in pairs if _is_wanted(end, wanted))
+
+
+def _is_wanted(end: str, wanted: Wanted) -> bool:
+    """Whether a field, or one around or inside it, is wanted; an empty ``end`` stands for every row of the target."""
+    return (
+        wanted is None
+        or not end
+        or any(f"{one}.".startswith(f"{end}.") or f"{end}.".startswith(f"{one}.") for one in wanted)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,24 @@ def test_columns_that_a_facet_names_give_column_precision(database: Database) ->
     }
 
 
+def test_a_column_that_a_later_run_leaves_out_does_not_reach_the_subject(database: Database) -> None:
+    def kept(source: str, **pairs: str) -> dict[str, Any]:
+        fields = {
+            end: {"inputFields": [{"namespace": "s3://lake", "name": source, "field": column}]}
+            for end, column in pairs.items()
+        }
+        return {"columnLineage": {"fields": fields}}
+
+    prepared = dataset("out", **kept("a", years="age", sex="sex", race="race"))
+    trained = model(**kept("out", score="years"))
+    found = ancestry(
+        database,
+        run_event("COMPLETE", 1, run=run_id(1), job="prepare", inputs=["a"], outputs=[prepared]),
+        *training(inputs=["out"], outputs=[trained]),
+    )
+    assert precisions(found) == {"a": ("column", ("age",)), f"out@{run_id(1)}": ("column", ("years",))}
+
+
 def test_an_explicit_lineage_facet_is_the_whole_data_flow_of_the_run(database: Database) -> None:
     entry = {
         "namespace": "s3://lake",
