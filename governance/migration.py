@@ -5,13 +5,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from governance._siblings import home
+from governance._siblings import activate, home
 from governance.database import Database
 from governance.errors import WrongRevision
 
 
 def configuration(url: str) -> Config:
     """Alembic's configuration for ``url``; the same tree serves both databases."""
+    activate()  # revisions import ``migrations``, which a neighbour in the environment may have too
     config = Config()
     config.set_main_option("script_location", str(home() / "migrations").replace("%", "%%"))
     config.attributes["url"] = url
