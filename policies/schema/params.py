@@ -1,5 +1,6 @@
 """What a policy may set for the schema check: the document that the file is held to."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, Self
@@ -75,9 +76,7 @@ def check_arguments(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
     if name in (*_TEXT, "str_length") and kind != "text":
         raise ValueError(f"{name} needs a column of text")
     if name in _TEXT:
-        if not isinstance(value, str):
-            raise ValueError(f"{name} takes a text")
-        return {"pattern" if name in ("str_matches", "str_contains") else "string": value}
+        return _text_arguments(name, value)
     if name in ("isin", "notin"):
         if not isinstance(value, list) or not value:
             raise ValueError(f"{name} takes a list of values")
@@ -86,6 +85,18 @@ def check_arguments(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
         return _range(name, value, "number" if name == "str_length" else kind)
     argument = {"gt": "min_value", "ge": "min_value", "lt": "max_value", "le": "max_value"}.get(name, "value")
     return {argument: literal(value, kind)}
+
+
+def _text_arguments(name: str, value: JsonValue) -> dict[str, Any]:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} takes a text")
+    if name not in ("str_matches", "str_contains"):
+        return {"string": value}
+    try:
+        re.compile(value)
+    except re.error as fault:
+        raise ValueError(f"{value!r} is no regular expression: {fault}") from fault
+    return {"pattern": value}
 
 
 def _range(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
