@@ -96,6 +96,8 @@ def _paths(case: Case, mark: Mark) -> dict[str, JsonValue]:
     level = OVER_APPROXIMATE if mark.level is None else mark.level
     goal = mark.goal or case.graph.subject
     found = paths(case.graph, mark.node, goal, level=level, follow=carries)
+    # A reader is a reader even where column lineage says that nothing flowed on.
+    found = found or paths(case.graph, mark.node, goal, level=OVER_APPROXIMATE, follow=lambda _: True)
     exact = [path for path in found if _path_level(case, path) == level]
     found = exact or found
     return {

@@ -3,22 +3,28 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from governance.types.ancestry import AncestryEdge
 from governance.types.provenance import ProvenanceFact
 from policies.gdpr.case import Case, Moment, counting_fact
 from policies.gdpr.outcome import FactUsed, Mark, MarkKind
 from policies.gdpr.rules.conditions import condition_fault
 from policies.gdpr.rules.retention import retention_end
 from policies.gdpr.vocabulary import special_columns
-from policies.gdpr.walk import carries, downstream, level_of, upstream
+from policies.gdpr.walk import downstream, level_of, upstream
 
 BIAS_PURPOSE = "train_ai_system.bias_evaluation"
 BIAS_JOB = "BIAS_EVALUATION"
 
 
+def _every(_: AncestryEdge) -> bool:
+    """Reading is what is restricted, so a run counts as a reader whichever columns it took."""
+    return True
+
+
 def bias_only_data(case: Case) -> Mapping[str, Mapping[str, ProvenanceFact]]:
     """The restricted data sets above the model or read by a run that reads it, with their fact at each instant."""
     seeds = [case.graph.subject, *case.graph.evaluation_runs()]
-    near = upstream(case.graph, seeds, carries) - {case.graph.subject}
+    near = upstream(case.graph, seeds, _every) - {case.graph.subject}
     found: dict[str, dict[str, ProvenanceFact]] = {}
     for key in (key for key in case.graph.datasets if key in near):
         facts = {
@@ -45,7 +51,7 @@ def bias_only_marks(case: Case, restricted: Mapping[str, Mapping[str, Provenance
 
 
 def _readers(case: Case, key: str, facts: Mapping[str, ProvenanceFact]) -> Iterable[Mark]:
-    reached = downstream(case.graph, [key], carries)
+    reached = downstream(case.graph, [key], _every)
     other = [run for name, run in case.graph.runs.items() if name in reached and run.job_type != BIAS_JOB]
     if not other:
         return
@@ -92,7 +98,7 @@ def _terms(case: Case, key: str, moment: Moment, fact: ProvenanceFact) -> Iterab
 
 
 def _level(case: Case, key: str) -> int | None:
-    return min((level_of(edge) for edge in case.graph.outgoing.get(key, ()) if carries(edge)), default=None)
+    return min((level_of(edge) for edge in case.graph.outgoing.get(key, ())), default=None)
 
 
 def _mark(

@@ -185,6 +185,11 @@ def test_restricted_data_that_reaches_the_training_fails() -> None:
     assert result.status == "failed"
 
 
+def test_restricted_data_that_the_training_reads_fails_even_if_none_of_its_columns_flow_on() -> None:
+    result = judged(simple(fact(restricted()), columns=[]), "R2")
+    assert (result.status, result.reason) == ("failed", "gdpr.R2.bias_only_reaches_other_run")
+
+
 def test_what_a_bias_run_made_keeps_the_restriction_when_another_run_reads_it() -> None:
     found = bias_lineage()
     again = ancestry(
