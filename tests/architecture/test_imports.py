@@ -1,6 +1,7 @@
 """What may import what: the contracts of ``importlinter.ini``, and what a fresh interpreter really loads."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,28 @@ def _run_at_import(tree: ast.Module) -> list[ast.stmt]:
         for node in tree.body
         if not isinstance(node, skipped) and not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))
     ]
+
+
+def test_pure_modules_ask_no_clock_no_chance_and_no_environment() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / "importlinter.ini")
+    pure = tuple(name for name in contracts["importlinter:contract:pure"]["source_modules"].split() if name)
+    asks = ("datetime.now", "datetime.utcnow", "date.today", "time.time", "getenv", "uuid4", "uuid7", "system_clock")
+    found = []
+    for source in sources():
+        module = source.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        if not any(module == name or module.startswith(f"{name}.") for name in pure):
+            continue
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "sys.argv"):
+                found.append(f"{source.path}:{node.lineno} {ast.unparse(node)}")
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            unseeded = name.endswith("default_rng") and not node.args and not node.keywords
+            if unseeded or name.endswith(asks):
+                found.append(f"{source.path}:{node.lineno} {name}")
+    assert found == []
 
 
 def test_tests_replace_none_of_our_own_code() -> None:
