@@ -1,5 +1,6 @@
 """``assay verify``: whether a decision's bundle proves what it says, offline."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -70,19 +71,11 @@ def _read(path: Path) -> bytes:
 
 def _subject_digest(text: str | None) -> str | None:
     """The digest itself, or that of the file called so."""
-    if text is None or text.startswith("sha256:"):
+    if text is None or re.fullmatch(r"sha256:[0-9a-f]{64}", text):
         return text
-    from hashlib import file_digest
+    from governance.localfiles import file_digest
 
-    try:
-        with Path(text).open("rb") as file:
-            return "sha256:" + file_digest(file, "sha256").hexdigest()
-    except OSError as fault:
-        raise UsageError(
-            expected="sha256:<64 hexadecimal digits> or the path of the model's file",
-            found=f"{text!r}: {fault.strerror or type(fault).__name__}",
-            remedy="Name the digest; for a folder, that of its manifest.",
-        ) from fault
+    return file_digest(Path(text))
 
 
 def _instant(text: str | None) -> datetime:

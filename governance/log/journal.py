@@ -138,7 +138,7 @@ def _roots(unit: Unit | ReadUnit, tree_size: int, ranges: Sequence[tuple[int, in
         raise InputRefused(
             expected=f"a tree size up to {size(unit)} in a log that is whole",
             found=str(tree_size),
-            remedy="Ask for a size that the log has reached; if it has, run `assay log fsck`.",
+            remedy="Ask for a size that the log has reached; if it has, put back the newest copy of the database.",
         )
     return [fold([kept[node] for node in nodes]) for nodes in covers]
 

@@ -68,7 +68,7 @@ def _require_extension(unit: Unit, earlier: Checkpoint, size: int) -> None:
     raise ProofRejected(
         expected=f"the log to extend the checkpoint of {earlier.size} leaves that was signed before",
         found=f"a log of {size} leaves" + (" that is shorter" if size < earlier.size else " with other leaves"),
-        remedy="Put back the newest copy of the database; `assay log fsck` names the first leaf that differs.",
+        remedy="Put back the newest copy of the database that goes with these keys.",
     )
 
 

@@ -99,7 +99,8 @@ def test_what_the_decision_does_not_cover_is_refused(folder: Path, options: list
 
 
 @pytest.mark.parametrize(
-    "options", [["--at", "yesterday"], ["--at", "2026-03-01T12:00:00"], ["--digest", "/nowhere/model"]]
+    "options",
+    [["--at", "yesterday"], ["--at", "2026-03-01T12:00:00"], ["--digest", "nowhere/model"], ["--digest", "sha256:12"]],
 )
 def test_options_that_make_no_sense_are_usage_faults(folder: Path, options: list[str]) -> None:
     with pytest.raises(UsageError):
