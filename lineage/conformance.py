@@ -56,7 +56,7 @@ def findings(event: Event) -> tuple[Finding, ...]:
 
 def strict_fault(event: Event) -> InputRefused | None:
     """Why strict mode refuses the event: the core schema 2-0-2, formats asserted; None when it conforms."""
-    fault = core_fault(event.document)
+    fault = core_fault(event.kind, event.document)
     if fault is None:
         return None
     return InputRefused(

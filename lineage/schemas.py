@@ -27,6 +27,11 @@ BASE = f"{CORE}#/$defs/BaseFacet"
 OWN_SPEC = "urn:assay:spec:facets:"
 """Our schemas are served by each instance under its own host, so inside they go by this name."""
 
+_FRAMES = frozenset(
+    {"BaseFacet", "CustomFacet", "RunFacet", "JobFacet", "DatasetFacet", "InputDatasetFacet", "OutputDatasetFacet"}
+)
+"""What any facet is; naming one of these says nothing about what the facet holds."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _REMEMBERED = 16384  # entries; the schema facet of one table comes with every run that writes it
@@ -51,10 +56,13 @@ def faults(reference: str, value: Any) -> tuple[Fault, ...]:
     return _faults_of_bytes(reference, spelled)
 
 
-def core_fault(document: Any) -> Fault | None:
-    """The fault that keeps an event from being any of the three kinds of the core schema; None when none does."""
+def core_fault(kind: str, document: Any) -> Fault | None:
+    """What keeps an event from following the core schema, told of its kind where it can be; None when nothing does."""
     fault = best_match(_validator(CORE).iter_errors(document))
-    return None if fault is None else _fault(fault)
+    if fault is None:
+        return None
+    of_kind = sorted(_faults(f"{CORE}#/$defs/{kind}", document), key=lambda item: (item.pointer, item.expected))
+    return of_kind[0] if of_kind else _fault(fault)
 
 
 def is_valid(reference: str, value: Any) -> bool:
@@ -83,7 +91,8 @@ def _named(place: Place, key: str, url: str | None) -> str | None:
         name = fragment.rpartition("/")[2]
         # Producers name `definitions` where a version says `$defs`, and the other way round.
         holder = "$defs" if "$defs" in schema else "definitions"
-        return f"{SPEC}{path}#/{holder}/{name}" if name.endswith("Facet") and name in schema[holder] else None
+        is_facet = name.endswith("Facet") and name not in _FRAMES and name in schema[holder]
+        return f"{SPEC}{path}#/{holder}/{name}" if is_facet else None
     return _definition(path, schema, place, key)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
@@ -17,9 +17,8 @@ from api.routers import lineage_examples as examples
 from governance.clock import rfc3339
 from governance.errors import InputRefused, TooLarge
 from lineage.digest import state_digest
-from lineage.events import split_batch
+from lineage.events import EARLIEST, LATEST, split_batch
 from lineage.facets import own_schema
-from lineage.facts import utc
 from lineage.identity import NodeKind, node_id_splits
 from lineage.ingest import Recorded, Refused, record_events
 from lineage.links import EdgesMode
@@ -151,7 +150,11 @@ def graph(request: Request, unit: ReadingUnit, asked: Annotated[LineageQuery, Qu
 
 
 def _walk(asked: MarquezQuery | LineageQuery) -> GraphQuery:
-    as_of = None if asked.as_of is None else utc(asked.as_of)
+    as_of = None if asked.as_of is None else asked.as_of.replace(tzinfo=asked.as_of.tzinfo or UTC)
+    if as_of is not None and not EARLIEST < as_of < LATEST:
+        raise InputRefused(
+            expected="an instant inside the calendar", found=as_of.isoformat(), remedy="Correct it.", pointer="as_of"
+        )
     return GraphQuery(asked.direction, asked.depth, asked.node_limit, as_of, asked.edges)
 
 
