@@ -1,6 +1,6 @@
 """The graph upstream of a model: what reaches it, how precisely that is known, and by which paths. Pure.
 
-A path has the weakest precision of its edges. An input edge of column precision that does not name its columns counts
+A path has the weakest precision of its steps. An input edge of column precision that does not name its columns counts
 as ``dataset``: which columns flow is not known. One that names none carries nothing and is left out of every walk.
 """
 
@@ -21,8 +21,14 @@ MAX_PATHS = 100
 
 
 def level_of(edge: AncestryEdge) -> int:
-    """The level of an edge's precision."""
-    if edge.precision == "column" and edge.role == "input" and edge.columns is None:
+    """The level of an edge's precision.
+
+    How precisely a step through a run is known stands on its input edge: over it only the named columns flow, whichever
+    output takes them. An output edge weakens a path where it is over-approximate alone.
+    """
+    if edge.role == "output":
+        return OVER_APPROXIMATE if edge.precision == "over-approximate" else COLUMN
+    if edge.precision == "column" and edge.columns is None:
         return DATASET
     return PRECISIONS.index(edge.precision)
 

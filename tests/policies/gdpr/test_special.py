@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from governance.types.ancestry import Precision
 from tests.policies.gdpr.build import ancestry, data, edge, fact, judged, model, reasons, record, run, simple, step
 
 RACE = {"path": "race", "categories": ["user.demographic.race_ethnicity"]}
@@ -47,6 +48,15 @@ def test_a_column_precision_edge_that_names_no_columns_counts_as_data_set_precis
     edges = tuple(each.model_copy(update={"precision": "column"}) for each in found.edges)
     result = judged(found.model_copy(update={"edges": edges}), "R2")
     assert (result.status, result.findings[0].data["precision"]) == ("failed", "dataset")
+
+
+def test_an_output_edge_weakens_a_path_only_where_it_is_over_approximate() -> None:
+    flow = edge("d", "t", role="input", columns=["age"])
+    cases: dict[Precision, str] = {"dataset": "not_applicable", "over-approximate": "insufficient_evidence"}
+    for precision, status in cases.items():
+        edges = [flow, edge("t", "m", role="output", precision=precision)]
+        found = ancestry([data("d", fact(with_column(RACE))), model()], [run("t")], edges)
+        assert judged(found, "R2").status == status
 
 
 def test_an_edge_over_which_nothing_flows_carries_nothing() -> None:
