@@ -235,14 +235,12 @@ def _next_nodes(graph: Graph, path: list[str], take: Callable[[AncestryEdge], bo
 
 
 def _distances(graph: Graph, goal: str, take: Callable[[AncestryEdge], bool]) -> dict[str, int]:
+    """The least number of steps from each node to the goal."""
     distance = {goal: 0}
     layer = [goal]
     while layer:
-        following: list[str] = []
-        for key in layer:
-            for edge in graph.incoming.get(key, ()):
-                if edge.source not in distance and take(edge):
-                    distance[edge.source] = distance[key] + 1
-                    following.append(edge.source)
+        above = {edge.source for key in layer for edge in graph.incoming.get(key, ()) if take(edge)}
+        following = sorted(above.difference(distance))
+        distance |= dict.fromkeys(following, distance[layer[0]] + 1)
         layer = following
     return distance

@@ -106,6 +106,22 @@ def test_the_page_prints(page: Element) -> None:
     assert "@media print" in page.all("style")[0].text()
 
 
+def test_text_has_contrast_on_white(page: Element) -> None:
+    rules = re.findall(r"(?<![-\w])(?:color|fill): (#[0-9a-f]{3,6})", page.all("style")[0].text())
+    texts = {rule for rule in rules if rule not in {"#fff", "#d9d9d9", "#ececec"}}
+    assert len(texts) >= 6
+    assert all(1.05 / (_luminance(text) + 0.05) >= 4.5 for text in texts)
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    digits = colour.removeprefix("#")
+    digits = digits if len(digits) == 6 else "".join(2 * digit for digit in digits)
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_the_summary_answers_first_and_fits_a_manager(page: Element) -> None:
     summary = next(section for section in page.all("section") if section.attributes["id"] == "summary")
     said = summary.text()
