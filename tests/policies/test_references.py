@@ -1,5 +1,6 @@
 """Published tables, reproduced through the fairness check itself within their tolerance."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +33,32 @@ METRICS_NOT_SERVED = {
 """Lines of served tables that are no metric of the check: shares of all positives, ranks, pooled groups."""
 
 
-@pytest.fixture(params=sorted(REFERENCES))
-def reference(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """One published table."""
-    return read(REFERENCES[request.param])
+@dataclass(frozen=True)
+class Reproduced:
+    """A published table and the check's result on its input."""
+
+    document: dict[str, Any]
+    result: CheckResult
 
 
-def judged(reference: dict[str, Any], work: Path) -> CheckResult:
-    """The check's result on the table's input; the test skips where the table is not served."""
+@pytest.fixture(scope="module", params=sorted(set(REFERENCES) - set(NOT_SERVED)))
+def reference(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
+    """One published table, measured and judged once."""
+    document = read(REFERENCES[request.param])
     try:
-        task = map_reference(reference, work)
+        said = ask(map_reference(document, tmp_path_factory.mktemp("reference")))
     except NotServed as reason:
         pytest.skip(f"not served: {reason}")
-    said = ask(task)
     assert said.result is not None, said.fault
-    return said.result
+    return Reproduced(document, said.result)
 
 
-def test_each_line_of_a_published_table_is_reproduced_within_its_tolerance(
-    reference: dict[str, Any], tmp_path: Path
-) -> None:
-    result = judged(reference, tmp_path)
+def test_each_line_of_a_published_table_is_reproduced_within_its_tolerance(reference: Reproduced) -> None:
     reproduced = 0
     wrong = []
-    for check in reference["checks"]:
+    for check in reference.document["checks"]:
         try:
-            found = look_up(result, check, reference)
+            found = look_up(reference.result, check, reference.document)
         except NotServed:
             continue
         reproduced += 1
@@ -72,17 +73,16 @@ def test_each_line_of_a_published_table_is_reproduced_within_its_tolerance(
     assert reproduced > 0
 
 
-def test_exactly_the_listed_lines_of_a_served_table_are_refused(reference: dict[str, Any], tmp_path: Path) -> None:
+def test_exactly_the_listed_lines_of_a_served_table_are_refused(reference: Reproduced) -> None:
     if reference_folder() != SHARED / "reference":
         pytest.skip("another folder of references")
-    result = judged(reference, tmp_path)
     refused = set()
-    for check in reference["checks"]:
+    for check in reference.document["checks"]:
         try:
-            look_up(result, check, reference)
+            look_up(reference.result, check, reference.document)
         except NotServed:
             refused.add(check["metric"])
-    assert refused == METRICS_NOT_SERVED.get(reference["id"], set())
+    assert refused == METRICS_NOT_SERVED.get(reference.document["id"], set())
 
 
 def test_exactly_the_listed_tables_are_refused(tmp_path: Path) -> None:

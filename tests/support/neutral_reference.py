@@ -13,7 +13,7 @@ from tests.support.neutral import (
     NotServed,
     Rows,
     Task,
-    fairness_task,
+    file_task,
     read_csv,
     reference_folder,
     write_csv,
@@ -73,7 +73,8 @@ def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
     decision = _role(expression, 1)
     label = _role(source["y_true"], 1) if "y_true" in source else None
     path = write_csv(work / "rows.csv", rows)
-    return fairness_task(
+    return file_task(
+        "fairness",
         path,
         columns={
             "label": label.column if label else None,
@@ -85,6 +86,7 @@ def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
         params={
             "metrics": [{"name": f"{rate}_ratio", "limit": "0.8"} for rate in _rates(labelled=label is not None)],
             "mode": "as_written",
+            "bootstrap_replicates": 200,
         },
     )
 
