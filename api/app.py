@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import Lifespan
 
 from api import errors, examples
 from api.routers import evidence, gate, health, lineage, policies, proof, reports
@@ -26,6 +27,10 @@ DESCRIPTION = """
 Lineage, checks and a signed deployment gate for machine-learning models.
 A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* blocks.
 """.strip()
+
+
+SUBJECTS = (health, lineage, evidence, policies, gate, reports, proof)
+"""The modules whose routes the application serves."""
 
 
 def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
@@ -62,20 +67,26 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         state.engine.stop()
         state.database.close()
 
+    app = routed(running)
+    app.state.assay = state
+    if "*" not in settings.allowed_hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    return app
+
+
+def routed(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The application with its routes and fault handlers and nothing behind them: what the OpenAPI document shows."""
     app = FastAPI(
         title="Assay",
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=running,
+        lifespan=lifespan,
         responses=examples.PROBLEMS,
         docs_url=None,
         redoc_url=None,
     )
-    app.state.assay = state
-    if "*" not in settings.allowed_hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     errors.install(app)
-    for module in (health, lineage, evidence, policies, gate, reports, proof):
+    for module in SUBJECTS:
         app.include_router(module.router)
     return app

@@ -16,6 +16,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 _numbers = count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--write-snapshots`` writes generated files anew before they are compared."""
+    parser.addoption("--write-snapshots", action="store_true", help="write generated files anew")
+
+
 def shared_path(name: str) -> Path:
     """A file or folder of the material beside the checkout; the test skips where it is absent."""
     path = SHARED / name
