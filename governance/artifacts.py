@@ -95,7 +95,9 @@ class ArtifactStore:
         path = self._path(digest)
         if not self._files.exists(path):
             raise NotFound(
-                expected="uploaded bytes", found=f"nothing under {digest}", remedy="Upload them: PUT /v1/artifacts/{sha256}."
+                expected="uploaded bytes",
+                found=f"nothing under {digest}",
+                remedy="Upload them: PUT /v1/artifacts/{sha256}.",
             )
         hasher = hashlib.sha256()
         with self._files.open(path, "rb") as source:

@@ -169,9 +169,7 @@ def test_attested_evidence_counts_where_the_policy_takes_it_and_the_signer_is_tr
         measurement = store.fetch(unit, measured, Measurement)
     elsewhere = manifest.model_copy(update={"seed": 8})
     key = SigningKey.generate()
-    envelope = dsse.sign(
-        canonical(test_result_statement(elsewhere, [measurement], [], nonce="0" * 32)), key
-    ).content()
+    envelope = dsse.sign(canonical(test_result_statement(elsewhere, [measurement], [], nonce="0" * 32)), key).content()
     assert service.http.post("/v1/evidence", content=envelope).status_code == 422, "nobody trusts the signer yet"
     with service.state.database.unit() as unit:
         trust_signer(unit, keyid=key.keyid, name="nightly", public_key=key.public.der)
@@ -200,7 +198,11 @@ def test_every_write_needs_a_key_with_the_right_role(service: Service) -> None:
         ("POST", "/v1/gate/evaluations"), ("POST", "/v1/evidence"), ("PUT", "/v1/artifacts/" + "0" * 64),
         ("POST", "/v1/policies/fair/versions"), ("POST", "/api/v1/lineage"), ("POST", "/api/v1/lineage/batch"),
     ]:  # fmt: skip
-        for headers, expected in [({"Authorization": ""}, 401), ({"Authorization": "Bearer assay_x"}, 401), (reader, 403)]:
+        for headers, expected in [
+            ({"Authorization": ""}, 401),
+            ({"Authorization": "Bearer assay_x"}, 401),
+            (reader, 403),
+        ]:
             answer = service.http.request(method, path, headers={"Idempotency-Key": "k", **headers}, content=b"{}")
             assert answer.status_code == expected, (method, path, answer.text)
 

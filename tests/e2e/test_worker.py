@@ -31,7 +31,9 @@ def worker(home: Path, database_url: str, engine: str) -> Iterator[subprocess.Po
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     with (home / f"worker-{time.monotonic_ns()}.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "governance", "worker"], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "governance", "worker"], env=environment, stdout=log, stderr=log
+        )
         try:
             yield process
         finally:
