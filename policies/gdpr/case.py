@@ -90,6 +90,24 @@ class Case:
         above = upstream(self.graph, [key], moment.reach.follows)
         return tuple(other for other in self.ancestors if other in above and other != key and other in moment.scopes)
 
+    def nearest_records(
+        self, moment: Moment, key: str, states: Callable[[ProvenanceRecord], bool]
+    ) -> tuple[ProvenanceRecord, ...]:
+        """The records nearest above a personal data set that state something, by node; beyond them nobody looks.
+
+        What lies further up is held against those records in its turn.
+        """
+
+        def is_near(other: str) -> bool:
+            record = moment.record(other)
+            return record is not None and states(record)
+
+        passed = upstream(
+            self.graph, [key], lambda e: moment.reach.follows(e) and (e.target == key or not is_near(e.target))
+        )
+        found = (other for other in sorted(passed) if other != key and is_near(other) and other in moment.scopes)
+        return tuple(moment.facts[other].record for other in found if moment.scopes[other].level is not None)
+
     def used(self, moment: Moment, key: str, *fields: str) -> tuple[FactUsed, ...]:
         """The named fields of the record that counts, as facts of a finding; nothing where there is no record."""
         fact = moment.facts.get(key)

@@ -1,6 +1,6 @@
 """What a rule gives: marks on nodes, gathered into one verdict. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,6 +27,13 @@ REMEDIES: dict[str, str] = {
     "record_model": "Record the model's training run and its purposes (facet assay_model), then evaluate again.",
 }
 """What to do, one sentence a code."""
+
+
+def listed(names: Iterable[str], *, most: int = 10) -> str:
+    """The names, each once and in order, and how many there are beyond ``most``."""
+    once = sorted(set(names))
+    more = f" and {len(once) - most} more" if len(once) > most else ""
+    return ", ".join(once[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from governance.types.ancestry import AncestryEdge
 from governance.types.provenance import ProvenanceFact
 from policies.gdpr.case import Case, Moment, counting_fact
-from policies.gdpr.outcome import FactUsed, Mark, MarkKind
+from policies.gdpr.outcome import FactUsed, Mark, MarkKind, listed
 from policies.gdpr.rules.conditions import condition_fault
 from policies.gdpr.rules.retention import retention_end
 from policies.gdpr.vocabulary import special_columns
@@ -55,7 +55,7 @@ def _readers(case: Case, key: str, facts: Mapping[str, ProvenanceFact]) -> Itera
     other = [run for name, run in case.graph.runs.items() if name in reached and run.job_type != BIAS_JOB]
     if not other:
         return
-    names = ", ".join(sorted({run.job_name for run in other}))
+    names = listed(run.job_name for run in other)
     message = f"The data set {case.name(key)} may be read for bias evaluation only, and it reaches: {names}."
     fact = next(iter(facts.values()))
     yield Mark(

@@ -151,13 +151,7 @@ def _widened_marks(case: Case, key: str) -> Iterable[Mark]:
     record = moment.record(key)
     if record is None or record.purposes is None or key in case.roots or key not in moment.scopes:
         return
-    inherited = [
-        above
-        for other in case.upstream_data(moment, key)
-        if (above := moment.record(other)) is not None
-        and above.purposes is not None
-        and moment.scopes[other].level is not None
-    ]
+    inherited = case.nearest_records(moment, key, lambda above: above.purposes is not None)
     wider = sorted(
         purpose
         for purpose in record.purposes

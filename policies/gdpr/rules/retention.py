@@ -7,7 +7,7 @@ from typing import Literal
 from governance.types.provenance import ProvenanceRecord, Retention
 from policies.gdpr.case import Case, Moment, each_root_unknown, over_ancestors, worst_level
 from policies.gdpr.durations import add_duration, aware, instant_text
-from policies.gdpr.outcome import Mark, MarkKind, RuleOutcome, settle, verdict
+from policies.gdpr.outcome import Mark, MarkKind, RuleOutcome, listed, settle, verdict
 from policies.gdpr.walk import downstream
 
 _KINDS: dict[str, tuple[MarkKind, str]] = {
@@ -128,7 +128,7 @@ def _ended(case: Case, key: str, moment: Moment, end: datetime) -> Iterable[Mark
         return
     copies = _stored_copies(case, key, moment)
     if copies:
-        names = ", ".join(case.name(copy) for copy in copies)
+        names = listed(case.name(copy) for copy in copies)
         message = f"The retention of the data set {name} ended on {ended}, and no deletion is recorded of: {names}."
         yield _mark(case, key, "copy_still_stored", message, [moment])
 
@@ -152,12 +152,8 @@ def _widened_marks(case: Case, key: str) -> Iterable[Mark]:
     if record is None or key in case.roots or not _in_scope(moment, key):
         return
     own = retention_end(record, case)
-    ends = [
-        end
-        for other in case.upstream_data(moment, key)
-        if (above := moment.record(other)) and _in_scope(moment, other)
-        if isinstance(end := retention_end(above, case), datetime)
-    ]
+    above = case.nearest_records(moment, key, lambda record: record.retention is not None)
+    ends = [end for record in above if isinstance(end := retention_end(record, case), datetime)]
     if ends and own != "not_stated" and (not isinstance(own, datetime) or own > min(ends)):
         message = (
             f"The data set {case.name(key)} claims a later retention end than the data it was made from; "

@@ -7,7 +7,7 @@ from governance.types.provenance import ProvenanceRecord
 from governance.types.results import CheckStatus, Figure
 from governance.types.value import decimal_text
 from policies.gdpr.case import Case
-from policies.gdpr.outcome import FactUsed, Mark, MarkKind, RuleOutcome, verdict
+from policies.gdpr.outcome import FactUsed, Mark, MarkKind, RuleOutcome, listed, verdict
 from policies.gdpr.vocabulary import is_personal
 from policies.gdpr.walk import level_of
 
@@ -134,7 +134,7 @@ def _score(case: Case, full: list[str]) -> Figure:
     total = sum(count or 0 for count in rows.values())
     covered = sum(rows[key] or 0 for key in full)
     exists = not unknown and total > 0
-    why = f"rows not recorded: {', '.join(unknown)}" if unknown else "no source has rows"
+    why = f"rows not recorded: {listed(unknown)}" if unknown else "no source has rows"
     return Figure(
         name="R6.score",
         value=decimal_text(Fraction(covered, total)) if exists else None,

@@ -124,6 +124,18 @@ def test_a_stored_copy_after_the_end_fails_until_its_deletion_is_recorded() -> N
     assert judged(chain(a=day("2026-10-01"), b=day("2026-12-01")), "R3").status == "failed"
 
 
+def test_many_stored_copies_are_counted_beyond_ten() -> None:
+    ended = fact(keeping(starts_at="2025-10-01T00:00:00Z", duration="P1Y"))
+    made = [f"b{number:02}" for number in range(14)]
+    edges = [each for name in made for each in step(["a"], f"p{name}", name)]
+    found = ancestry(
+        [data("a", ended), *(data(name) for name in made), model()],
+        [run("t"), *(run(f"p{name}", started_at=day("2026-08-01")) for name in made)],
+        [*edges, *step(made, "t", "m")],
+    )
+    assert judged(found, "R3").findings[0].message.endswith("b07, b08 and 5 more.")
+
+
 def test_a_time_without_a_zone_is_read_in_the_controllers_zone() -> None:
     naive = keeping(starts_at="2026-08-01T00:00:00", duration="P1M")
     found = simple(fact(naive), erased_at=day("2026-10-01"))
