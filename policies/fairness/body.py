@@ -7,6 +7,9 @@ from pydantic import Field
 from governance.types.value import Value
 from policies.statistics.counts import CellCount, CellName, Count
 
+MAX_GROUPS = 500
+"""More groups than this in one table identify people rather than groups, and no one reads their report."""
+
 
 class GroupCells(Value):
     """The cells of one group: a level for each attribute of its table. ``is_expected``: it was declared."""
@@ -53,7 +56,7 @@ class Table(Value):
 
     attributes: tuple[str, ...] = Field(min_length=1)
     reference: tuple[str, ...] | None = None
-    groups: tuple[GroupCells, ...]
+    groups: tuple[GroupCells, ...] = Field(max_length=MAX_GROUPS)
     unknown_rows: int = Field(default=0, ge=0)
     outside_rows: dict[str, int] = Field(default_factory=dict)
     by_group: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)

@@ -21,16 +21,13 @@ from governance.check import Facts
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
 from governance.types.results import Measurement
-from policies.fairness.body import Bootstrap, FairnessBody, GroupCells, Table
+from policies.fairness.body import MAX_GROUPS, Bootstrap, FairnessBody, GroupCells, Table
 from policies.fairness.bootstrap import resample
 from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.params import FairnessParams
 from policies.frames.cells import Cell, Cells, confusion, read_cells
 from policies.frames.coding import level_name
 from policies.frames.source import manifest_of
-
-MAX_GROUPS = 2000
-"""Combinations of declared groups beyond this are not listed one by one where nobody belongs to them."""
 
 _FAIRLEARN = {
     "selection_rate": selection_rate,
@@ -110,6 +107,13 @@ def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates:
             outside[title] = outside.get(title, 0) + cell.rows
         else:
             found.setdefault(tuple(level.name for level in levels), []).append(cell)
+    if len(found) > MAX_GROUPS:
+        raise MeasurementRefused(
+            expected=f"at most {MAX_GROUPS} groups in {'*'.join(names)}",
+            found=f"{len(found)}",
+            remedy="Declare fewer groups or wider bins, or leave the intersection out.",
+            pointer="/intersections" if len(names) > 1 else f"/sensitive/{names[0]}",
+        )
     groups = [
         GroupCells(
             levels=levels,

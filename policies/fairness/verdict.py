@@ -6,7 +6,6 @@ The rule is the table in ``docs/checks/fairness.md``; the first row that fits a 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import combinations
 
 from governance.types.results import CheckStatus
 from policies.fairness.body import GroupCells, Table
@@ -85,7 +84,9 @@ def assess(table: Table, limit: MetricLimit, params: FairnessParams) -> Assessme
     if blocked is None:
         pairs = _pairs(table, metric, judged)
         references = {rate: pair.reference.levels for pair in pairs for rate in pair.rates}
-        outcomes += _compared(pairs, limit, metric, params)
+        every_pair = metric.form == "average_difference" and table.reference is None
+        family = len(judged) * (len(judged) - 1) // 2 if every_pair else len(pairs)
+        outcomes += _compared(pairs, limit, metric, params, family=family)
     else:
         outcomes += [
             GroupOutcome(group.levels, CheckStatus.INSUFFICIENT_EVIDENCE, blocked, metric.rates[0]) for group in judged
@@ -119,7 +120,8 @@ def _unjudged(group: GroupCells, metric: Metric, params: FairnessParams) -> Grou
 
 def _blocked(table: Table, judged: Sequence[GroupCells]) -> str | None:
     """Why no group of the table can be compared, if so."""
-    if not any(part(group.counts, RATES["selection_rate"]).numerator.weight for group in table.groups):
+    filled = [group for group in table.groups if group.rows]
+    if filled and not any(part(group.counts, RATES["selection_rate"]).numerator.weight for group in filled):
         return "fairness.nobody_selected"
     if len(judged) < 2:
         return "fairness.too_few_groups"
@@ -131,11 +133,11 @@ def _blocked(table: Table, judged: Sequence[GroupCells]) -> str | None:
 def _pairs(table: Table, metric: Metric, judged: Sequence[GroupCells]) -> list[_Pair]:
     """The comparisons: with the declared reference, or else with the group whose rate is highest.
 
-    The average of two absolute differences has no highest group, so every pair is compared.
+    The average of absolute differences has no highest group, so each group is compared with the one farthest from it.
     """
     declared = next((group for group in judged if group.levels == table.reference), None)
     if metric.form == "average_difference" and declared is None:
-        return [_Pair(one, two, metric.rates) for one, two in combinations(judged, 2)]
+        return _farthest(judged, metric.rates)
     together = metric.form in ("average_difference", "balanced_difference")
     sets = [metric.rates] if together else [(rate,) for rate in metric.rates]
     pairs = []
@@ -145,15 +147,30 @@ def _pairs(table: Table, metric: Metric, judged: Sequence[GroupCells]) -> list[_
     return pairs
 
 
+def _farthest(judged: Sequence[GroupCells], rates: Sequence[str]) -> list[_Pair]:
+    """The pairs of a group and the one whose rates lie farthest from its own, each pair once."""
+    heights = [[float(part(group.counts, RATES[rate]).rate or 0) for rate in rates] for group in judged]
+    chosen = set()
+    for index, own in enumerate(heights):
+        gaps = [sum(abs(a - b) for a, b in zip(own, other, strict=True)) for other in heights]
+        gaps[index] = -1.0
+        chosen.add(tuple(sorted((index, gaps.index(max(gaps))))))
+    return [_Pair(judged[one], judged[two], tuple(rates)) for one, two in sorted(chosen)]
+
+
 def _sum_of_rates(group: GroupCells, rates: Sequence[str]) -> Fraction:
     return sum((part(group.counts, RATES[rate]).rate or Fraction(0) for rate in rates), Fraction(0))
 
 
-def _compared(pairs: Sequence[_Pair], limit: MetricLimit, metric: Metric, params: FairnessParams) -> list[GroupOutcome]:
-    """The worst outcome of each group over its comparisons."""
+def _compared(
+    pairs: Sequence[_Pair], limit: MetricLimit, metric: Metric, params: FairnessParams, *, family: int
+) -> list[GroupOutcome]:
+    """The worst outcome of each group over its comparisons; tests are corrected for ``family`` of them."""
     comparisons = [compare(metric.form, *pair.parts, limit.exact_limit) for pair in pairs]
-    p_beyond = holm([comparison.p_beyond for comparison in comparisons])
-    p_equal = holm([comparison.p_equal for comparison in comparisons])
+    # Pairs that were not compared are part of the family: the ones that were are a choice among all.
+    rest = [1.0] * (family - len(pairs))
+    p_beyond = holm([comparison.p_beyond for comparison in comparisons] + rest)[: len(pairs)]
+    p_equal = holm([comparison.p_equal for comparison in comparisons] + rest)[: len(pairs)]
     found: dict[tuple[str, ...], list[GroupOutcome]] = {}
     for pair, comparison, beyond, equal in zip(pairs, comparisons, p_beyond, p_equal, strict=True):
         status, reason = _decide(comparison, metric, params, beyond=beyond, equal=equal)

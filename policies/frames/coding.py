@@ -20,7 +20,7 @@ from governance.types.manifest import Attribute, Scalar
 from governance.types.value import decimal_text
 
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
-MAX_LEVELS = 1000
+MAX_LEVELS = 500
 """A column with more distinct values than this is no attribute of groups, and naming each of them helps nobody."""
 
 

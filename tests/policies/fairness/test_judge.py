@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -155,6 +156,29 @@ def test_opposite_errors_never_cancel() -> None:
     for metric in ("average_absolute_odds_difference", "equalized_odds_difference"):
         result = verdict(*groups, limits=[(metric, "0.1")])
         assert (result.status, result.observed) == (FAILED, "0.5")
+
+
+def test_hundreds_of_groups_are_judged_on_every_metric_in_seconds() -> None:
+    draw = random.Random(3)
+    groups = [
+        group(str(number), tp=draw.randint(30, 90), fp=draw.randint(30, 90), fn=draw.randint(30, 90), tn=60)
+        for number in range(300)
+    ]
+    started = time.perf_counter()
+    result = verdict(*groups, limits=[(name, "0.1") for name in METRICS])
+    assert time.perf_counter() - started < 60  # quadratic work would take many minutes
+    assert result.status is FAILED
+
+
+def test_a_table_in_which_nobody_has_a_group_is_insufficient_evidence() -> None:
+    for groups in ((), (selection("a", 0, 0), selection("b", 0, 0))):
+        result = verdict(*groups, unknown=50)
+        assert (result.status, result.reason) == (INSUFFICIENT, "fairness.too_few_groups")
+
+
+def test_no_rows_at_all_are_insufficient_evidence() -> None:
+    result = verdict()
+    assert (result.status, result.reason) == (INSUFFICIENT, "fairness.not_measured")
 
 
 def test_a_gap_in_only_one_of_two_odds_is_found() -> None:

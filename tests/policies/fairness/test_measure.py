@@ -189,6 +189,18 @@ def test_a_question_that_the_manifest_cannot_answer_is_refused(
     assert found in fault.value.found
 
 
+def test_an_intersection_that_names_people_is_refused(tmp_path: Path) -> None:
+    rows = {"decision": [1] * 900, "label": [1] * 900, "group": [n // 30 for n in range(900)]}
+    rows["sex"] = [n % 30 for n in range(900)]
+    known = facts(
+        write(tmp_path / "rows.parquet", rows),
+        sensitive={"group": {}, "sex": {}},
+        intersections=[["group", "sex"]],
+    )
+    with pytest.raises(MeasurementRefused, match="at most 500 groups"):
+        judged(known)
+
+
 def test_without_a_manifest_nothing_is_measured(tmp_path: Path) -> None:
     known = facts(write(tmp_path / "rows.parquet", sample(50)))
     with pytest.raises(MeasurementRefused, match="none"):
