@@ -47,23 +47,11 @@ class ArtifactStore:
         """
         if expected is not None:
             self._path(expected)
-        hasher, size = hashlib.sha256(), 0
         draft = f"{self._root}/incoming/{uuid4().hex}"
         self._files.makedirs(f"{self._root}/incoming", exist_ok=True)
         try:
             with self._files.open(draft, "wb") as target:
-                for chunk in chunks:
-                    size += len(chunk)
-                    if size > limit:
-                        raise TooLarge(
-                            expected=f"at most {limit} bytes",
-                            found="more",
-                            remedy="Send less, or raise ASSAY_LIMITS__ARTIFACT_BYTES.",
-                        )
-                    hasher.update(chunk)
-                    target.write(chunk)
-                _flush(target)
-            digest = "sha256:" + hasher.hexdigest()
+                digest, size = _copy(chunks, target, limit)
             if expected is not None and digest != expected:
                 raise InputRefused(
                     expected=expected, found=f"bytes with digest {digest}", remedy="Send the bytes that were announced."
@@ -109,20 +97,39 @@ class ArtifactStore:
                 expected=digest, found="stored bytes with another digest", remedy="Restore the artifact from a backup."
             )
 
+    def _copy_to(self, digest: str, path: Path) -> None:
+        with path.open("wb") as target:
+            for chunk in self.stream(digest):
+                target.write(chunk)
+
     @contextmanager
     def local_copies(self, digests: Iterable[str]) -> Iterator[dict[str, Path]]:
         """Verified local copies of artifacts, by digest, removed at the end of the block."""
         folder = Path(tempfile.mkdtemp(prefix="assay-files-"))
         try:
-            copies: dict[str, Path] = {}
-            for digest in sorted(set(digests)):
-                copies[digest] = folder / digest.removeprefix("sha256:")
-                with copies[digest].open("wb") as target:
-                    for chunk in self.stream(digest):
-                        target.write(chunk)
+            copies = {digest: folder / digest.removeprefix("sha256:") for digest in sorted(set(digests))}
+            for digest, path in copies.items():
+                self._copy_to(digest, path)
             yield copies
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(chunks: Iterable[bytes], target: Any, limit: int) -> tuple[str, int]:
+    """Write the chunks through to disk; their digest and size."""
+    hasher, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(
+                expected=f"at most {limit} bytes",
+                found="more",
+                remedy="Send less, or raise ASSAY_LIMITS__ARTIFACT_BYTES.",
+            )
+        hasher.update(chunk)
+        target.write(chunk)
+    _flush(target)
+    return "sha256:" + hasher.hexdigest(), size
 
 
 def _flush(target: Any) -> None:

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from governance._siblings import activate
 from governance.cli.output import CHECK_COLUMNS, JSON_HELP, KEY, URL, check_rows, print_json, print_table
 from governance.errors import UsageError
+
+if TYPE_CHECKING:
+    from governance.client import Client
 
 EXIT = {"allow": 0, "deny": 1, "indeterminate": 2, "pending": 2}
 
@@ -42,10 +46,9 @@ def check(
     from governance.signing.keys import load_key
 
     local = read_manifest(manifest)
-    path = Path(policy)
     run = check_locally(
         local,
-        read_policy(path.read_bytes() if path.is_file() else pack(policy)),
+        read_policy(Path(policy).read_bytes() if Path(policy).is_file() else pack(policy)),
         environment=environment,
         at=datetime.now(UTC),
         lineage=lineage_of(events),
@@ -61,9 +64,13 @@ def check(
         typer.echo(f"The gate would answer: {run.combined.verdict.value}")
     if sign is not None:
         envelope = signed_result(local, run, load_key(sign))
-        if output is not None:
-            output.write_bytes(envelope)
-        if submit:
-            with Client(url, key) as client:
-                typer.echo(f"Submitted as {client.submit_test_result(envelope)}", err=True)
+        _hand_out(envelope, output, Client(url, key) if submit else None)
     return EXIT[run.combined.verdict.value]
+
+
+def _hand_out(envelope: bytes, output: Path | None, client: "Client | None") -> None:
+    if output is not None:
+        output.write_bytes(envelope)
+    if client is not None:
+        with client:
+            typer.echo(f"Submitted as {client.submit_test_result(envelope)}", err=True)

@@ -1,13 +1,18 @@
 """``assay gate``: ask whether a model may be deployed, and believe the answer only when its proof holds."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from governance.cli.output import CHECK_COLUMNS, JSON_HELP, KEY, URL, check_rows, print_json, print_table
 from governance.errors import ProofRejected, UsageError
+
+if TYPE_CHECKING:
+    from governance.bundle import Trust
+    from governance.types.evaluation import EvaluationRequest
 
 EXIT = {"allow": 0, "deny": 1, "indeterminate": 2, "pending": 3}
 """A verdict that is not among these is not understood, and blocks like `indeterminate`."""
@@ -37,24 +42,25 @@ def gate(
     """
     from governance.client import Client
     from governance.localfiles import read_manifest
+    from governance.types.evaluation import EvidenceReference
 
     if fail_on not in (None, "warn"):
         raise UsageError(expected="--fail-on warn", found=repr(fail_on), remedy="Leave it out, or say warn.")
+    pinned = _pinned(trust)
     request = _request(model, environment, digest, namespace, policy=policy, context=context, dry_run=dry_run)
     with Client(url, key) as client:
         if evidence is not None:
             local = read_manifest(evidence)
             submitted = client.submit_manifest(local.manifest, local.files)
-            request = request.model_copy(update={"evidence": ({"digest": submitted},)})
-            request = type(request).model_validate(request.model_dump())
+            request = request.model_copy(update={"evidence": (EvidenceReference(digest=submitted),)})
         answer = client.evaluate(request, wait_seconds=wait)
         proof = client.bundle(answer["decision_id"]) if "decision_id" in answer else None
     if proof is not None and bundle is not None:
         bundle.write_bytes(proof)
     code = EXIT.get(str(answer.get("verdict")), 2)
-    if proof is not None and trust is not None:
-        _verify(proof, trust, answer, request.subject.digest, environment)
-    _show(answer, as_json=as_json, verified=proof is not None and trust is not None)
+    if proof is not None and pinned is not None:
+        _verify(proof, pinned, answer, request)
+    _show(answer, as_json=as_json, verified=proof is not None and pinned is not None)
     if dry_run:
         return 0
     warned = any(check["status"] == "warned" for check in answer.get("checks", []))
@@ -63,7 +69,7 @@ def gate(
 
 def _request(
     model: str, environment: str, digest: str, namespace: str, *, policy: str | None, context: list[str], dry_run: bool
-) -> Any:
+) -> "EvaluationRequest":
     from governance.localfiles import file_digest
     from governance.types.evaluation import EvaluationRequest
     from governance.types.value import parse_value
@@ -93,12 +99,33 @@ def _request(
     )
 
 
-def _verify(proof: bytes, trust: Path, answer: dict[str, Any], digest: str, environment: str) -> None:
-    """Believe an answer only when the signed decision says the same of the same subject."""
-    from governance.verify import read_trust, verify_bundle
+def _pinned(path: Path | None) -> "Trust | None":
+    """The trust file, read before anything is asked, so that a missing one is not found out after the verdict."""
+    if path is None:
+        return None
+    from governance.verify import read_trust
 
-    verified = verify_bundle(proof, read_trust(trust.read_bytes()), subject_digest=digest, environment=environment)
-    signed = verified.decision
+    try:
+        return read_trust(path.read_bytes())
+    except OSError as fault:
+        raise UsageError(
+            expected=f"a readable trust file {path}",
+            found=fault.strerror or type(fault).__name__,
+            remedy="Get it from the service's operator: `assay keys trust`.",
+        ) from fault
+
+
+def _verify(proof: bytes, trust: "Trust", answer: dict[str, Any], request: "EvaluationRequest") -> None:
+    """Believe an answer only when the signed decision says the same of the same subject, now."""
+    from governance.verify import verify_bundle
+
+    signed = verify_bundle(
+        proof,
+        trust,
+        subject_digest=request.subject.digest,
+        environment=request.environment,
+        at=datetime.now(UTC),
+    ).decision
     if signed.verdict.value != answer.get("verdict") or signed.decision_id != answer.get("decision_id"):
         raise ProofRejected(
             expected=f"the signed verdict {signed.verdict.value} of decision {signed.decision_id}",
