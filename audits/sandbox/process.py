@@ -32,8 +32,10 @@ BOOTSTRAP = (
 )
 """The program of the child. ``-c`` and a path, because an isolated interpreter has no module of ours in reach."""
 
-MAX_ENTRIES = 10_000
+MAX_ENTRIES = 2_000
 """Files and folders that a job may have in its directory."""
+
+MAX_DEPTH = 50
 
 _INHERITED = ("LANG", "LC_ALL", "PATH", "TZ")
 _WATCH_SECONDS = 0.1
@@ -199,17 +201,23 @@ class Child:
 
 
 def _usage(directory: Path) -> tuple[int, int]:
-    """Bytes and entries below a directory; counting ends soon after ``MAX_ENTRIES``. Links are not followed."""
+    """Bytes and entries below a directory; counting ends soon after ``MAX_ENTRIES``. Links are not followed.
+
+    Folders below ``MAX_DEPTH`` cannot be listed by their path, so that their depth alone counts as too many.
+    """
     size = entries = 0
-    waiting = [os.fspath(directory)]
+    waiting = [(os.fspath(directory), 0)]
     while waiting and entries <= MAX_ENTRIES:
-        for entry in _listed(waiting.pop()):
+        folder, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return size, MAX_ENTRIES + 1
+        for entry in _listed(folder):
             entries += 1
             # What the child removes or renames meanwhile is counted in the next round.
             with suppress(OSError):
                 size += entry.stat(follow_symlinks=False).st_blocks * 512
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
+                waiting.append((entry.path, depth + 1))
     return size, entries
 
 
