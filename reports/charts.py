@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import floor, isfinite, log10
 from typing import Literal
 
-from governance.types.ancestry import Ancestry, AncestryEdge
+from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion
 from governance.types.results import CheckStatus, Figure
 
 ChartStyle = Literal["axis", "grid", "limit", "whisker", "mark", "hollow", "outside", "bar", "negative"]
@@ -71,7 +71,8 @@ def check_charts(prefix: str, figures: Sequence[Figure]) -> tuple[Scene, ...]:
     """The charts of a check: one a series of figures that share a name and the kind of group they belong to.
 
     Values per feature are drawn as bars (shares of attribution, contributions to a gap), others as points with their
-    intervals and the limit. A series needs two values; figures without a group, or for all groups, are not drawn.
+    intervals and the limit. Figures without a group, or for all groups, are not drawn; nor is a series of equal values
+    without intervals, or a single value that has no interval and limit to stand against.
     """
     series: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
     for figure in figures:
@@ -80,7 +81,7 @@ def check_charts(prefix: str, figures: Sequence[Figure]) -> tuple[Scene, ...]:
     charts: list[Scene] = []
     for members in series.values():
         rows = [row for figure in members if (row := _row(figure)) is not None]
-        if len(rows) < 2 or len(charts) == MAX_CHARTS:
+        if not _tells_something(rows) or len(charts) == MAX_CHARTS:
             continue
         charts.append(_chart(f"{prefix}-{len(charts) + 1}", rows))
     return tuple(charts)
@@ -92,6 +93,13 @@ def _series(figure: Figure) -> tuple[str, ...]:
         rest = sorted((key, level) for key, level in figure.group.items() if key != "feature")
         return (figure.name, "feature", *(f"{key}={level}" for key, level in rest))
     return (figure.name, *sorted(figure.group))
+
+
+def _tells_something(rows: Sequence[_Row]) -> bool:
+    intervals = any(row.lower is not None for row in rows)
+    if len(rows) == 1:
+        return intervals and rows[0].figure.limit is not None
+    return intervals or len({row.value for row in rows}) > 1
 
 
 def _row(figure: Figure) -> _Row | None:
@@ -144,6 +152,8 @@ def _description(title: str, rows: Sequence[_Row], limits: Iterable[float]) -> s
     """The picture in words: lowest and highest, and where the limit lies."""
     low, high = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
     said = f"{title}: from {short(low.figure.value)} ({low.label}) to {short(high.figure.value)} ({high.label})"
+    if len(rows) == 1:
+        said = f"{title}: {short(low.figure.value)} ({low.label})"
     at = ", ".join(f"{limit:g}" for limit in sorted(limits))
     return f"{said}; limit {at}." if at else f"{said}."
 
@@ -159,7 +169,9 @@ class _Axis:
     @classmethod
     def over(cls, rows: Sequence[_Row], limits: Iterable[float]) -> "_Axis":
         numbers = [number for row in rows for number in (row.value, row.lower, row.upper) if number is not None]
-        numbers = [*numbers, *limits, 0.0]
+        # A ratio is read against 1, where the groups are equal.
+        parity = [1.0] if "ratio" in rows[0].figure.name else []
+        numbers = [*numbers, *limits, *parity, 0.0]
         low, high = min(numbers), max(numbers)
         if low == high:
             high = low + 1
@@ -306,8 +318,12 @@ def _layers(ancestry: Ancestry, steps: dict[str, int]) -> list[list[str]]:
 
 def _texts(ancestry: Ancestry) -> dict[str, tuple[str, str]]:
     """Name and second line of every node."""
-    texts = {node.key: (node.name, cut(node.version or "version unknown", 22)) for node in ancestry.datasets}
+    texts = {node.key: (node.name, cut(_version(node), 22)) for node in ancestry.datasets}
     return texts | {run.key: (run.job_name, f"run, {run.state.lower()}") for run in ancestry.runs}
+
+
+def _version(node: DatasetVersion) -> str:
+    return node.version or node.content_digest or "version unknown"
 
 
 def _kind(ancestry: Ancestry, key: str) -> Style:

@@ -58,6 +58,14 @@ def test_what_is_outside_its_limit_and_the_reference_differ_in_shape() -> None:
     assert [(mark.kind, mark.style) for mark in marks(scene)] == [("rect", "outside"), ("dot", "hollow")]
 
 
+def test_one_group_against_the_limit_is_drawn() -> None:
+    interval = {"lower": "0.2936", "upper": "0.3587", "method": "log scale"}
+    (scene,) = check_charts("c", [figure("ratio", "Female", "0.3242", interval=interval, limit="0.8", status="failed")])
+    assert scene.description == "ratio by sex: 0.3242 (Female); limit 0.8."
+    assert [mark.style for mark in marks(scene)] == ["outside"]
+    assert "1" in texts(scene)
+
+
 def test_features_are_bars_from_zero_the_largest_first() -> None:
     values = {"a": "0.1", "b": "-0.4", "c": "0.3"}
     (scene,) = check_charts("c", [figure("gap", name, value, "feature") for name, value in values.items()])
@@ -72,9 +80,9 @@ def test_features_are_bars_from_zero_the_largest_first() -> None:
 
 def test_each_gap_has_its_own_chart() -> None:
     figures = [
-        figure("gap", feature, "0.1").model_copy(update={"group": {"feature": feature, "sex": pair}})
+        figure("gap", feature, value).model_copy(update={"group": {"feature": feature, "sex": pair}})
         for pair in ("m against f", "x against f")
-        for feature in ("a", "b")
+        for feature, value in (("a", "0.1"), ("b", "0.2"))
     ]
     assert [scene.title for scene in check_charts("c", figures)] == [
         "gap by feature (sex m against f)",
@@ -82,16 +90,19 @@ def test_each_gap_has_its_own_chart() -> None:
     ]
 
 
-def test_one_value_no_group_and_sums_over_all_groups_are_not_drawn() -> None:
+def test_what_a_picture_cannot_tell_is_not_drawn() -> None:
     assert check_charts("c", [figure("rate", "a", "1"), figure("rate", "b", None)]) == ()
+    assert check_charts("c", [figure("failures", "a", "0", limit="0"), figure("failures", "b", "0", limit="0")]) == ()
     assert check_charts("c", [figure("rate", "*", "1"), figure("rate", "*", "2")]) == ()
     assert check_charts("c", [Figure(name="rate", value="1"), Figure(name="rate", value="2")]) == ()
 
 
 def test_long_series_and_many_series_are_cut_and_said() -> None:
-    (scene,) = check_charts("c", [figure("rate", f"g{number}", "0.5") for number in range(MAX_ROWS + 5)])
+    (scene,) = check_charts("c", [figure("rate", f"g{number}", f"0.{number + 1}") for number in range(MAX_ROWS + 5)])
     assert "5 more in the table" in texts(scene)
-    many = [figure(f"rate{n}", level, "0.5") for n in range(MAX_CHARTS + 3) for level in ("a", "b")]
+    many = [
+        figure(f"rate{n}", level, value) for n in range(MAX_CHARTS + 3) for level, value in (("a", "0.5"), ("b", "0.6"))
+    ]
     assert len(check_charts("c", many)) == MAX_CHARTS
 
 
