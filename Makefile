@@ -18,7 +18,7 @@ export PIP_ROOT_USER_ACTION := ignore
 USABLE := $(shell grep -qsF '$(CURDIR)/$(BIN)/python' $(BIN)/pip && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	&& echo yes)
 
-.PHONY: help venv demo serve test check lint format docs bench soak postgres clean rebuild
+.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres clean rebuild
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -66,9 +66,8 @@ rebuild:
 demo: $(VENV)/server.stamp ## play the main job on real data: events, a denied and an allowed gate, reports, proofs
 	@$(BIN)/assay demo $(ARGS)
 
-serve: $(VENV)/server.stamp ## bring the database to this version and leave the service up
-	@$(BIN)/assay db upgrade
-	@$(BIN)/assay serve $(ARGS)
+serve: $(VENV)/server.stamp ## make what is missing (database, keys) and leave the service up
+	@$(BIN)/assay serve --setup $(ARGS)
 
 # --- checking --------------------------------------------------------------------------------------------------------
 
@@ -86,6 +85,9 @@ format: venv ## rewrite the code as ruff formats it
 
 docs: venv ## rewrite the pages of docs/ that are generated
 	@$(BIN)/python -m tests.support.documents
+
+snapshots: venv ## write the generated files (OpenAPI document, reference pages) anew
+	@$(BIN)/python -m pytest -q tests/api/test_openapi.py --write-snapshots
 
 test: venv postgres ## all tests, on SQLite and on a real PostgreSQL
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not soak" --durations 10 --durations-min 5 $(ARGS)

@@ -193,8 +193,9 @@ def _request(subject: dict[str, Any], evidence: str, policy: str, mode: str = "e
 def _print_answer(title: str, answer: dict[str, Any]) -> None:
     print_table(title, CHECK_COLUMNS, check_rows(answer["checks"]))
     typer.echo(f"Verdict: {str(answer['verdict']).upper()}")
+    link = "noted" if answer["verdict"] == "allow" else "because"
     for reason in answer["reasons"]:
-        typer.echo(f"  because {reason['check']}: {reason['message']}")
+        typer.echo(f"  {link} {reason['check']}: {reason['message']}")
         if reason["remediation"]:
             typer.echo(f"  to do: {reason['remediation']}")
 

@@ -1,6 +1,7 @@
 """How commands speak: tables for people, JSON for machines, faults on standard error."""
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,11 +41,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if _is_terminal() else 150).print(table)
-
-
-def _is_terminal() -> bool:
-    return Console().is_terminal
+    # A log file has no width of its own, and 80 columns would break every line of a check's message.
+    has_width = Console().is_terminal or "COLUMNS" in os.environ
+    Console(width=None if has_width else 150).print(table)
 
 
 def check_rows(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
