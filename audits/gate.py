@@ -176,7 +176,8 @@ def _decision(
 ) -> Decision:
     body = EvaluationRequest.model_validate(row.request)
     policy = _reference(row)
-    ancestry_digest = store.keep(unit, "ancestry", StoredLineage(unit).ancestry(body.subject))
+    ancestry = StoredLineage(unit).ancestry(body.subject, as_of=unit.now)
+    ancestry_digest = store.keep(unit, "ancestry", ancestry)
     under = result_digests(outcomes)
     reasons = tuple(
         reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in combined.reasons

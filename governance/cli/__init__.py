@@ -2,8 +2,8 @@
 
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from governance import __version__
 from governance.cli import check, demo, gate, keys, lineage, report, server
@@ -56,9 +56,13 @@ def main() -> None:
     except AssayError as fault:
         complain(fault, as_json=as_json)
         sys.exit(fault.exit_code)
-    except click.ClickException as fault:
-        fault.show()
-        sys.exit(4)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except TyperException as fault:
+        show = getattr(fault, "show", None)  # faults of usage print themselves, with the command's usage line
+        if show is None:
+            typer.echo(f"assay: {fault}", err=True)
+        else:
+            show()
+        sys.exit(4)
     sys.exit(code if isinstance(code, int) else 0)
