@@ -106,10 +106,9 @@ def parse_event(body: bytes) -> Event:
     """
     body = body.strip(_SPACE)  # the bytes of this one event, so that a file's last newline makes no other event
     document = read_json(body)
-    if redaction.may_hold_secret(body):
-        document, changed = redaction.redact(document)
-        if changed:
-            body = json.dumps(document, separators=(",", ":")).encode("ascii")
+    document, changed = redaction.redact(document, body)
+    if changed:
+        body = json.dumps(document, separators=(",", ":")).encode("ascii")
     return place(document, body)
 
 

@@ -7,7 +7,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from governance.canonical import canonical, sha256
 from lineage.conformance import MODEL, PROVENANCE, model_facet, provenance_record
@@ -71,14 +74,25 @@ def erasure(facets: Mapping[str, Any]) -> str | None:
     return change if change in ERASURES else None
 
 
-def schema_fields(facets: Mapping[str, Any]) -> list[list[str | None]] | None:
-    """Path and type of each field of the ``schema`` facet, structs before their members; None without a facet.
+def schema_document(facets: Mapping[str, Any]) -> bytes | None:
+    """Path and type of each field of the ``schema`` facet as JSON, structs before their members; None without a facet.
 
     The segments of a path are joined by dots; one that holds a dot is set in backticks. Fields without a usable name
     are left out.
     """
     fields = _facet(facets, "schema").get("fields")
-    return list(_fields(fields, "")) if isinstance(fields, list) else None
+    if not isinstance(fields, list):
+        return None
+    try:
+        return _flattened(msgspec.json.encode(fields))
+    except (UnicodeEncodeError, OverflowError):  # lone surrogates and integers beyond 64 bits
+        return _document(list(_fields(fields, "")))
+
+
+@lru_cache(maxsize=4096)
+def _flattened(fields: bytes) -> bytes:
+    """A table's schema comes with every run that touches it, so what it flattens to is remembered."""
+    return _document(list(_fields(msgspec.json.decode(fields), "")))
 
 
 def _fields(fields: list[Any], prefix: str) -> Iterator[list[str | None]]:
@@ -123,12 +137,16 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
 
     Its identity is the digest of the dataset's identity, schema, reported version and lifecycle change.
     """
-    fields, version, change = schema_fields(mention.facets), reported_version(mention.facets), lifecycle(mention.facets)
+    document, version, change = (
+        schema_document(mention.facets),
+        reported_version(mention.facets),
+        lifecycle(mention.facets),
+    )
     count = row_count(mention)
-    if fields is None and version is None and change is None:
+    if document is None and version is None and change is None:
         return None
-    document = None if fields is None else _document(fields)
-    identity = hashlib.sha256(_document([node.hex(), fields, version, change])).digest()
+    schema = None if document is None else sha256(document)
+    identity = hashlib.sha256(_document([node.hex(), schema, version, change])).digest()
     return {
         "identity": identity,
         "node_id": node,

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
@@ -33,8 +34,17 @@ from lineage.neighbourhood import (
     resolve,
 )
 from lineage.records import stored_event
+from lineage.writer import EventWriter
 
-router = APIRouter(tags=["lineage"])
+
+@asynccontextmanager
+async def _writing(app: FastAPI) -> AsyncIterator[dict[str, EventWriter]]:
+    """One writer for each running application, so that events which wait share a commit."""
+    state = app.state.assay
+    yield {"lineage_writer": EventWriter(state.database, state.settings.lineage)}
+
+
+router = APIRouter(tags=["lineage"], lifespan=_writing)
 
 Event = Annotated[bytes, read_body(lambda settings: settings.lineage.max_event_bytes)]
 Batch = Annotated[bytes, read_body(lambda settings: settings.lineage.max_batch_bytes)]
@@ -57,9 +67,10 @@ Kind = Annotated[Literal["dataset", "job"] | None, Query(description="Needed whe
     responses=examples.TAKEN,
     openapi_extra=examples.EVENT_BODY,
 )
-def take_event(unit: WriteUnit, settings: SettingsOf, body: Event, conformance: Conformance = "lenient") -> Response:
+def take_event(request: Request, body: Event, conformance: Conformance = "lenient") -> Response:
     """Store a RunEvent, JobEvent or DatasetEvent. A repeated event gets the same answer and changes nothing."""
-    (answer,) = record_events(unit, [body], settings.lineage, conformance=conformance)
+    writer: EventWriter = request.state.lineage_writer
+    answer = writer.record(body, conformance=conformance)
     if isinstance(answer, Refused):
         raise answer.fault
     headers = {"Assay-Event-Digest": answer.digest, "Assay-Findings": str(answer.finding_count)}
