@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pyarrow as pa
 import pytest
+import sklearn
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -257,11 +258,12 @@ def test_the_level_of_the_machine_can_be_probed() -> None:
 
 def test_a_model_of_another_library_version_is_read_and_the_warning_is_kept(model: Any, tmp_path: Path) -> None:
     content = skops.io.dumps(model)
+    written_by = f'\\"{sklearn.__version__}\\"'.encode()
     older = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(older, "w") as target:
         for member in source.namelist():
             part = source.read(member)
-            target.writestr(member, part.replace(b'\\"1.9.1\\"', b'\\"1.8.0\\"') if member == "schema.json" else part)
+            target.writestr(member, part.replace(written_by, b'\\"1.8.0\\"') if member == "schema.json" else part)
     path, digest = written(tmp_path / "m.skops", older.getvalue())
     with SandboxedModel(path, digest, "skops") as opened:
         warnings = opened.call(REQUEST, features(table()))["warnings"]
