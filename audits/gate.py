@@ -23,7 +23,7 @@ from governance.types.ancestry import Ancestry
 from governance.types.decision import CheckOutcome, Decision
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
-from governance.types.policy import Policy, PolicyReference
+from governance.types.policy import PolicyReference
 from governance.types.results import Reason, Verdict
 from governance.types.value import duration
 from lineage.view import StoredLineage
@@ -220,8 +220,3 @@ def _reference(row: EvaluationRow) -> PolicyReference | None:
     if row.policy_name is None or row.policy_version is None or row.policy_digest is None:
         return None
     return PolicyReference(name=row.policy_name, version=row.policy_version, digest=row.policy_digest)
-
-
-def policy_of(unit: Unit, row: EvaluationRow) -> Policy | None:
-    """The policy an evaluation is judged by."""
-    return store.policy(unit, row.policy_digest) if row.policy_digest else None

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from governance.cli.output import JSON_HELP, print_json, print_table
-from governance.errors import UsageError
+from governance.errors import NotFound, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Signing keys, service keys and trusted signers.")
 ROLES = typer.Option([], "--role", help="ci, data_steward, policy_publisher, auditor or admin; may be repeated.")
@@ -128,3 +128,19 @@ def trust_signer_command(
         trust_signer(unit, keyid=key.keyid, name=name, public_key=key.der)
     database.close()
     typer.echo(f"Evidence signed by {key.keyid} is trusted as {name!r}.")
+
+
+@app.command("distrust-signer")
+def distrust_signer_command(keyid: str = typer.Argument(..., help="The id of the signer's key.")) -> None:
+    """Take no further test results signed by this key; what was taken before stays on record."""
+    from governance.access.signers import distrust_signer
+    from governance.database import Database
+    from governance.settings import Settings
+
+    database = Database(Settings().resolved_database_url)
+    with database.unit() as unit:
+        was_known = distrust_signer(unit, keyid)
+    database.close()
+    if not was_known:
+        raise NotFound(expected="the key id of a trusted signer", found=repr(keyid), remedy="Check the id.")
+    typer.echo(f"{keyid} is not trusted any more.")

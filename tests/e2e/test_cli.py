@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from governance.signing.keys import PublicKey
 from tests.support.story import FAIR, UNFAIR, decisions_csv, manifest, policy, subject
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,12 @@ def test_checks_beside_the_data_give_the_same_verdict_and_can_be_submitted(shell
     assert allowed.returncode == 0, allowed.stdout + allowed.stderr
     assert json.loads(allowed.stdout)["checks"][0]["origin"] == "attested"
     assert json.loads(allowed.stdout)["subject"]["digest"] == digest
+    keyid = PublicKey.from_pem(pem.stdout).keyid
+    assert shell.run("keys", "distrust-signer", keyid).returncode == 0
+    refused = shell.run(
+        "check", str(about), "--policy", str(about.parent / "policy.yaml"), "--sign", "signer.pem", "--submit"
+    )
+    assert refused.returncode != 0, "a signer that is not trusted any more is refused"
 
 
 def test_a_check_that_would_be_denied_exits_with_1(shell: Shell) -> None:
