@@ -147,6 +147,28 @@ def test_the_installed_command_starts_and_is_not_the_checkouts(installed: Instal
     assert Path(place).is_relative_to(installed.site)
 
 
+@dataclass(frozen=True)
+class Running:
+    """The installed service: its address, a key that may ask and publish, and its pinned trust file."""
+
+    url: str
+    key: str
+    trust: Path
+
+
+@pytest.fixture(scope="module")
+def service(installed: Installed) -> Iterator[Running]:
+    """The installed service, set up by its own commands."""
+    installed.must("db", "upgrade")
+    installed.must("keys", "init")
+    roles = ("--role", "ci", "--role", "policy_publisher")
+    key = json.loads(installed.must("keys", "create", "--name", "t", *roles, "--json"))["key"]
+    trust = installed.folder / "trust.json"
+    installed.must("keys", "trust", "--output", str(trust))
+    with serving(installed) as url:
+        yield Running(url, key, trust)
+
+
 @contextlib.contextmanager
 def serving(installed: Installed) -> Iterator[str]:
     """The installed service on a free port; gives its address."""
@@ -198,28 +220,21 @@ def write_evidence(folder: Path, *, granted: dict[str, int]) -> Path:
 
 
 @pytest.mark.parametrize(("female", "verdict", "code"), [(190, "allow", 0), (60, "deny", 1)])
-def test_the_installed_product_decides_and_proves(installed: Installed, female: int, verdict: str, code: int) -> None:
-    if not (installed.folder / "home").exists():
-        installed.must("db", "upgrade")
-        installed.must("keys", "init")
-    key = json.loads(
-        installed.must("keys", "create", "--name", "t", "--role", "ci", "--role", "policy_publisher", "--json")
-    )["key"]
+def test_the_installed_product_decides_and_proves(
+    installed: Installed, service: Running, female: int, verdict: str, code: int
+) -> None:
+    publish = (
+        "import sys; from governance.client import Client\n"
+        "with Client(sys.argv[1], sys.argv[2]) as client: client.publish_policy('wheel', sys.argv[3].encode())"
+    )
+    installed.must("-c", publish, service.url, service.key, POLICY, program="python")
     manifest = write_evidence(installed.folder, granted={"male": 200, "female": female})
-    trust = installed.folder / f"{verdict}-trust.json"
-    bundle = installed.folder / f"{verdict}-bundle.json"
-    with serving(installed) as url:
-        publish = (
-            "import sys; from governance.client import Client\n"
-            "with Client(sys.argv[1], sys.argv[2]) as client: client.publish_policy('wheel', sys.argv[3].encode())"
-        )
-        installed.must("-c", publish, url, key, POLICY, program="python")
-        installed.must("keys", "trust", "--output", str(trust))
-        asked = ["lender@1", "--namespace", "test", "--env", "prod", "--digest", f"sha256:{'ab' * 32}"]
-        options = ["--evidence", str(manifest), "--policy", "wheel", "--trust", str(trust), "--bundle", str(bundle)]
-        answer = installed.run("gate", *asked, *options, "--url", url, "--key", key, "--json")
+    bundle = installed.folder / f"{verdict}.json"
+    asked = ["lender@1", "--namespace", "test", "--env", "prod", "--digest", f"sha256:{'ab' * 32}"]
+    options = ["--evidence", str(manifest), "--policy", "wheel", "--trust", str(service.trust), "--bundle", str(bundle)]
+    answer = installed.run("gate", *asked, *options, "--url", service.url, "--key", service.key, "--json")
     assert answer.returncode == code, answer.stdout + answer.stderr
     decided = json.loads(answer.stdout)
     assert decided["verdict"] == verdict
     assert decided["verified"] is True
-    installed.must("verify", str(bundle), "--trust", str(trust))
+    installed.must("verify", str(bundle), "--trust", str(service.trust))
