@@ -171,7 +171,9 @@ def _not_trusted(names: set[str]) -> MeasurementRefused:
     return MeasurementRefused(
         expected="a model of linear models, tree ensembles, pipelines, encoders, scalers and imputers of scikit-learn",
         found=f"the types {', '.join(listed[:5])}{more}, which are not trusted",
-        remedy="Rebuild the model without them; the list of trusted types is in docs/sandbox.md.",
+        remedy="Categories of histogram boosting are encoded by a function: encode them in the pipeline instead."
+        if any(name.startswith("functools.partial") for name in listed)
+        else "Rebuild the model without them; the list of trusted types is in docs/sandbox.md.",
         pointer="model",
     )
 
