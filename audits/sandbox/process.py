@@ -172,9 +172,12 @@ class Child:
     def _stop(self, reason: str) -> NoReturn:
         """Kill the child and raise with the layer that stopped it: its own death where it died, else ``reason``."""
         self._reap(reason)
+        cause = _cause(self._process.returncode, self._killed_by) or reason
+        # A child that ended by itself may have said why; one that was stopped has not.
+        complaint = self._complaint() if cause.startswith("process ended") else ""
         raise MeasurementRefused(
             expected="an answer of the model within its limits",
-            found=_cause(self._process.returncode, self._killed_by) or reason,
+            found=f"{cause}: {complaint}" if complaint else cause,
             remedy="Look at the model file; where it is honest, raise the limits of the sandbox.",
             pointer="model",
         )
@@ -193,7 +196,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def complaint(self) -> str:
+    def _complaint(self) -> str:
         """The last line that the child wrote to standard error, for people; empty where there is none."""
         self._errors.seek(max(0, os.fstat(self._errors.fileno()).st_size - 2000))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()

@@ -28,6 +28,7 @@ def stopped(body: str, seconds: float = 10) -> str:
         ("os.abort()", "signal SIGABRT"),
         ("os.kill(os.getpid(), 9)", "signal SIGKILL"),
         ("raise SystemExit(3)", "process ended with status 3"),
+        ("raise OSError('why')", "process ended with status 1 before it answered: OSError: why"),
         ("pass", "process ended with status 0"),
         ("os.write(answers, encode({'a': 1}, b'12345678')[:-3])", "process ended with status 0"),
         ("os.write(answers, encode({'a': 1})[:-3]); os.close(answers); time.sleep(60)", "truncated answer"),
