@@ -78,7 +78,8 @@ def _record(unit: Unit, name: str, kind: str) -> None:
 
 def artifact_uris(manifest: Manifest) -> list[str]:
     """Every artifact URI the manifest names."""
-    files = [manifest.predictions, manifest.model, manifest.dataset.file if manifest.dataset else None]
+    dataset = manifest.dataset.file if manifest.dataset else None
+    files = [manifest.predictions, manifest.counts, manifest.model, dataset]
     return [file.uri for file in files if file is not None]
 
 
@@ -101,5 +102,5 @@ def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id:
         envelope=envelope.content(),
         log_index=places[0],
     )
-    store.add(unit, [row])
+    store.add_decision(unit, row)
     return row

@@ -18,13 +18,15 @@ from governance.canonical import digest
 from governance.check import Facts
 from governance.clock import rfc3339, uuid7
 from governance.database import Unit
-from governance.errors import InputRefused
+from governance.errors import AssayError, Conflict, InputRefused
+from governance.jobs.lease import QUEUED
 from governance.types.ancestry import Ancestry
 from governance.types.decision import CheckOutcome, Decision
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.policy import PolicyReference
 from governance.types.results import Reason, Verdict
+from governance.types.subject import Subject
 from governance.types.value import duration
 from lineage.view import StoredLineage
 
@@ -51,41 +53,55 @@ def request(
     body_digest = body.value_digest()
     earlier = store.evaluation_of_key(unit, principal, key)
     if earlier is not None:
-        if earlier.body_digest != body_digest:
-            raise InputRefused(
-                expected="the body that this Idempotency-Key was first sent with",
-                found="another body",
-                remedy="Use a new key for a new request.",
-            )
-        return Accepted(earlier.id, replayed=True)
+        return _replayed(earlier, body_digest)
     evidence = _evidence(unit, body)
     manifest_digest = _manifest_digest(unit, evidence, body)
     ancestry = StoredLineage(unit).ancestry(body.subject)
     policy = choose(unit, name=body.policy, environment=body.environment, risk_tier=_risk_tier(ancestry))
-    row = EvaluationRow(
-        id=str(uuid7(unit.now)),
-        state="queued",
-        deadline=unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
-        principal=principal,
-        idempotency_key=key,
-        body_digest=body_digest,
-        request=body.document(),
-        policy_name=policy.name if policy else None,
-        policy_version=policy.version if policy else None,
-        policy_digest=policy.digest if policy else None,
-        manifest_digest=manifest_digest,
-        evidence=evidence,
-        nonce=secrets.token_hex(16),
-        requested_at=unit.now,
-        faults=[],
-    )
-    store.add(unit, [row])
+    values = {
+        "id": str(uuid7(unit.now)),
+        "state": QUEUED,
+        "attempts": 0,
+        "deadline": unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
+        "principal": principal,
+        "idempotency_key": key,
+        "body_digest": body_digest,
+        "request": body.document(),
+        "policy_name": policy.name if policy else None,
+        "policy_version": policy.version if policy else None,
+        "policy_digest": policy.digest if policy else None,
+        "manifest_digest": manifest_digest,
+        "evidence": evidence,
+        "nonce": secrets.token_hex(16),
+        "requested_at": unit.now,
+        "faults": [],
+    }
+    row = store.add_evaluation(unit, values)
+    if row is None:  # the same request arrived twice at one moment, and the other was first
+        other = store.evaluation_of_key(unit, principal, key)
+        if other is None:
+            raise Conflict(
+                expected="one request with this Idempotency-Key at a time",
+                found="another one in flight",
+                remedy="Send it again in a moment.",
+            )
+        return _replayed(other, body_digest)
     identifier = row.id  # after the commit the row can no longer be asked
     if missing(unit, row):
         unit.after_commit(lambda: ring(identifier))
     else:
         conclude(unit, context, row)
     return Accepted(identifier, replayed=False)
+
+
+def _replayed(earlier: EvaluationRow, body_digest: str) -> Accepted:
+    if earlier.body_digest != body_digest:
+        raise InputRefused(
+            expected="the body that this Idempotency-Key was first sent with",
+            found="another body",
+            remedy="Use a new key for a new request.",
+        )
+    return Accepted(earlier.id, replayed=True)
 
 
 def _evidence(unit: Unit, body: EvaluationRequest) -> list[str]:
@@ -176,8 +192,8 @@ def _decision(
 ) -> Decision:
     body = EvaluationRequest.model_validate(row.request)
     policy = _reference(row)
-    ancestry = StoredLineage(unit).ancestry(body.subject, as_of=unit.now)
-    ancestry_digest = store.keep(unit, "ancestry", ancestry)
+    ancestry = known_ancestry(unit, body.subject)
+    ancestry_digest = store.keep(unit, "ancestry", ancestry) if ancestry else None
     under = result_digests(outcomes)
     reasons = tuple(
         reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in combined.reasons
@@ -214,6 +230,28 @@ def _decision(
         nonce=row.nonce,
         context=body.context,
     )
+
+
+def known_ancestry(unit: Unit, subject: Subject) -> Ancestry | None:
+    """The subject's ancestry as of now; None where lineage contradicts itself, which checks that need it report."""
+    try:
+        return StoredLineage(unit).ancestry(subject, as_of=unit.now)
+    except AssayError:
+        return None
+
+
+def abandon(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow:
+    """Seal an indeterminate decision on an evaluation that faulted again and again: it must end, and it must block."""
+    reason = Reason(
+        code="engine.fault",
+        message="The service met a fault of its own in each of its attempts; nothing was decided.",
+        remediation="Ask the operator to look at the service's log, then ask the gate again.",
+    )
+    decision = _decision(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)))
+    sealed = seal(unit, context, decision, evaluation_id=row.id)
+    row.state = "done"
+    unit.session.flush()
+    return sealed
 
 
 def _reference(row: EvaluationRow) -> PolicyReference | None:

@@ -1,16 +1,16 @@
 """Reading and writing the rows of the gate; nobody else touches them."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow, PolicyVersionRow
 from governance.canonical import canonical, digest, read_json, sha256
-from governance.database import ReadUnit, Unit
-from governance.errors import NotFound
+from governance.database import ReadUnit, Row, Unit
+from governance.errors import Conflict, NotFound
 from governance.types.decision import Decision
 from governance.types.manifest import Manifest
 from governance.types.policy import Policy, PolicyReference
@@ -21,13 +21,21 @@ AnyUnit = Unit | ReadUnit
 ValueT = TypeVar("ValueT", bound=Value)
 
 
+def _insert_new(unit: Unit, row_type: type[Row], values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is taken; whether it was inserted.
+
+    Looking first and inserting after would race: a neighbour may insert the same key in between, and is waited for.
+    """
+    insert = sqlite.insert if unit.dialect == "sqlite" else postgresql.insert
+    done = unit.session.execute(insert(row_type).values(**values).on_conflict_do_nothing().returning(sa.literal(1)))
+    return done.first() is not None
+
+
 def keep(unit: Unit, kind: str, value: Value) -> str:
     """Store a value's canonical bytes and give their digest; the same value is kept once."""
     body = canonical(value.document())
     name = sha256(body)
-    if unit.session.get(DocumentRow, name) is None:
-        unit.session.add(DocumentRow(digest=name, kind=kind, body=body))
-        unit.session.flush()
+    _insert_new(unit, DocumentRow, {"digest": name, "kind": kind, "body": body})
     return name
 
 
@@ -87,32 +95,33 @@ def policy_version(unit: AnyUnit, name: str, version: int) -> PolicyReference | 
 
 
 def add_policy(unit: Unit, value: Policy, *, version: int, by: str) -> PolicyReference:
-    """Keep one version of a policy."""
-    row = PolicyVersionRow(
-        name=value.name, version=version, digest=keep(unit, "policy", value), recorded_at=unit.now, recorded_by=by
-    )
-    unit.session.add(row)
-    unit.session.flush()
-    return _reference(row)
+    """Keep one version of a policy.
+
+    Raises:
+        Conflict: somebody published this version at the same moment.
+    """
+    reference = PolicyReference(name=value.name, version=version, digest=keep(unit, "policy", value))
+    if not _insert_new(unit, PolicyVersionRow, {**reference.document(), "recorded_at": unit.now, "recorded_by": by}):
+        raise Conflict(
+            expected=f"to publish version {version} of {value.name!r}",
+            found="that version, published at the same moment",
+            remedy="Look at it and publish again.",
+        )
+    return reference
 
 
 def add_evidence(unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None) -> bool:
     """Keep a piece of evidence under its digest; False when it is known already."""
-    if unit.session.get(EvidenceRow, name) is not None:
-        return False
-    unit.session.add(
-        EvidenceRow(
-            digest=name,
-            kind=kind,
-            manifest_digest=keep(unit, "manifest", manifest),
-            subject_digest=manifest.subject.digest,
-            submitted_at=unit.now,
-            submitted_by=by,
-            signer=signer,
-        )
-    )
-    unit.session.flush()
-    return True
+    values = {
+        "digest": name,
+        "kind": kind,
+        "manifest_digest": keep(unit, "manifest", manifest),
+        "subject_digest": manifest.subject.digest,
+        "submitted_at": unit.now,
+        "submitted_by": by,
+        "signer": signer,
+    }
+    return _insert_new(unit, EvidenceRow, values)
 
 
 def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
@@ -198,9 +207,10 @@ def evaluation(unit: AnyUnit, identifier: str) -> EvaluationRow:
 
 def evaluation_of_key(unit: AnyUnit, principal: str, key: str) -> EvaluationRow | None:
     """The evaluation a principal asked for under an idempotency key; None when there is none."""
-    return unit.session.scalars(
-        sa.select(EvaluationRow).where(EvaluationRow.principal == principal, EvaluationRow.idempotency_key == key)
-    ).first()
+    statement = sa.select(EvaluationRow).where(
+        EvaluationRow.principal == principal, EvaluationRow.idempotency_key == key
+    )
+    return unit.session.scalars(statement).one_or_none()
 
 
 def waiting_evaluations(unit: AnyUnit, now: datetime, limit: int) -> list[str]:
@@ -243,7 +253,14 @@ def decision(unit: AnyUnit, row: DecisionRow) -> Decision:
     return fetch(unit, row.digest, Decision)
 
 
-def add(unit: Unit, rows: Iterable[EvaluationRow | DecisionRow]) -> None:
-    """Insert rows now, so that what refers to them may follow."""
-    unit.session.add_all(rows)
+def add_evaluation(unit: Unit, values: dict[str, Any]) -> EvaluationRow | None:
+    """Insert an evaluation; None when its principal has used the idempotency key before, or at the same moment."""
+    if not _insert_new(unit, EvaluationRow, values):
+        return None
+    return unit.session.get_one(EvaluationRow, values["id"])
+
+
+def add_decision(unit: Unit, row: DecisionRow) -> None:
+    """Insert a sealed decision."""
+    unit.session.add(row)
     unit.session.flush()

@@ -13,7 +13,7 @@ import structlog
 from audits import store
 from audits.context import GateContext
 from audits.evidence import artifact_uris
-from audits.gate import conclude, missing
+from audits.gate import abandon, conclude, known_ancestry, missing
 from audits.judging import collected_at_of
 from audits.measuring import Job
 from audits.runner import Fault, fault_of, measure
@@ -24,7 +24,6 @@ from governance.jobs.lease import Claim, LeaseLost, claim, held, renew
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.results import Measurement
-from lineage.view import StoredLineage
 
 log = structlog.get_logger("assay.work")
 
@@ -76,7 +75,7 @@ class EvaluationTask:
     def _conclude(self, taken: Claim) -> None:
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
-            sealed = conclude(unit, self._context, row)
+            sealed = (abandon if _is_hopeless(row) else conclude)(unit, self._context, row)
             verdict = sealed.verdict if sealed else "pending"
         log.info("evaluation.concluded", evaluation=taken.key, verdict=verdict)
 
@@ -84,7 +83,7 @@ class EvaluationTask:
         """Measure what is missing, keeping each measurement as it arrives, so that a takeover repeats little."""
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
-            job = self._job(unit, row)
+            job = None if _is_hopeless(row) else self._job(unit, row)
             if job is None:
                 return
             manifest_digest = row.manifest_digest or ""
@@ -126,7 +125,7 @@ class EvaluationTask:
             evaluated_at=unit.now,
             manifest=store.fetch(unit, row.manifest_digest, Manifest),
             files={},
-            ancestry=StoredLineage(unit).ancestry(body.subject),
+            ancestry=known_ancestry(unit, body.subject),
             checks=tuple(item.line for item in planned),
             memory_bytes=self._context.settings.gate.measure_bytes,
         )
@@ -141,6 +140,11 @@ class EvaluationTask:
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
             row.faults = [*row.faults, *(asdict(fault) for fault in faults)]
+
+
+def _is_hopeless(row: EvaluationRow) -> bool:
+    """Whether even concluding without the missing measurements faulted, so that the row would be taken for ever."""
+    return row.attempts > 2 * MAX_ATTEMPTS
 
 
 def _given_up(check: str) -> Fault:

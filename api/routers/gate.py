@@ -19,7 +19,6 @@ from audits.gate import Accepted, request
 from audits.proof import bundle_of
 from governance.access.keys import Principal
 from governance.canonical import canonical, read_json
-from governance.errors import InputRefused
 from governance.types.evaluation import EvaluationRequest
 from governance.types.value import parse_value
 
@@ -101,14 +100,9 @@ def _accept(state: State, principal: Principal, body: bytes, key: str) -> Accept
 
 
 def _preferred_wait(prefer: str | None) -> float:
-    if prefer is None:
-        return 0
-    match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", prefer)
-    if match is None:
-        raise InputRefused(
-            expected="wait=SECONDS in the header Prefer", found=repr(prefer[:80]), remedy="Send Prefer: wait=25."
-        )
-    return float(match.group(1))
+    """Seconds that the header asks to wait; preferences that are not known are not kept to (RFC 7240)."""
+    match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", prefer or "")
+    return float(match.group(1)) if match else 0
 
 
 async def _answer(state: State, identifier: str, wait: float, *, replayed: bool) -> Response:

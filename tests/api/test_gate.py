@@ -1,5 +1,6 @@
 """The gate over HTTP, on both databases, with real measuring processes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +11,19 @@ from governance.database import Database
 from governance.signing import dsse
 from governance.verify import read_trust, verify_bundle
 from tests.support.service import Service, key_for
-from tests.support.story import DIGEST, FAIR, UNFAIR, ask, policy, publish, subject, submit
+from tests.support.story import (
+    DIGEST,
+    FAIR,
+    UNFAIR,
+    ask,
+    decisions_csv,
+    manifest,
+    policy,
+    publish,
+    subject,
+    submit,
+    upload,
+)
 
 
 def test_a_fair_model_is_allowed_and_an_unfair_one_denied_with_the_number(service: Service) -> None:
@@ -87,6 +100,40 @@ def test_the_same_key_replays_the_answer_and_another_body_is_refused(service: Se
     assert ask(service, environment="test").status_code == 422
 
 
+def test_the_same_request_sent_many_times_at_once_is_one_evaluation(service: Service) -> None:
+    publish(service, policy())
+    submit(service, FAIR)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask(service, wait=20), range(8)))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.json()["decision_id"] for answer in answers if answer.status_code == 200}) == 1
+    with service.state.database.read_unit() as unit:
+        assert unit.session.scalar(sa.text("SELECT count(*) FROM decision")) == 1
+
+
+def test_the_same_policy_and_evidence_sent_at_once_are_kept_once(service: Service) -> None:
+    uri = upload(service, decisions_csv(FAIR))
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(lambda _: service.post_json("/v1/evidence", manifest(uri)).status_code, range(8)))
+        published = list(pool.map(lambda _: service.post_json("/v1/policies/fair/versions", policy()), range(8)))
+    assert set(sent) == {201}
+    assert {answer.status_code for answer in published} <= {201, 409}
+    assert {answer.json()["version"] for answer in published if answer.status_code == 201} == {1}
+
+
+def test_an_evaluation_that_faults_for_ever_ends_indeterminate(service: Service) -> None:
+    publish(service, policy())
+    submit(service, FAIR)
+    service.state.engine.stop()
+    accepted = ask(service, wait=0)
+    with service.state.database.unit() as unit:
+        unit.session.execute(sa.text("UPDATE evaluation SET attempts = 99"))
+    service.state.engine.start()
+    ended = service.http.get(accepted.headers["Location"], params={"wait": 20}).json()
+    assert ended["verdict"] == "indeterminate"
+    assert ended["reasons"][0]["code"] == "engine.fault"
+
+
 def test_measurements_are_reused_and_judged_again_under_another_policy(service: Service) -> None:
     publish(service, policy())
     submit(service, UNFAIR)
@@ -126,8 +173,6 @@ def test_evidence_of_another_model_is_refused(service: Service) -> None:
 
 
 def test_a_manifest_about_bytes_that_were_not_uploaded_is_refused(service: Service) -> None:
-    from tests.support.story import manifest
-
     answer = service.post_json("/v1/evidence", manifest("artifact:sha256:" + "ab" * 32))
     assert answer.status_code == 404
     assert "Upload" in answer.json()["remedy"]
@@ -165,9 +210,9 @@ def test_attested_evidence_counts_where_the_policy_takes_it_and_the_signer_is_tr
     with service.state.database.read_unit() as unit:
         from audits import store
 
-        manifest = store.fetch(unit, digest, Manifest)
+        known = store.fetch(unit, digest, Manifest)
         measurement = store.fetch(unit, measured, Measurement)
-    elsewhere = manifest.model_copy(update={"seed": 8})
+    elsewhere = known.model_copy(update={"seed": 8})
     key = SigningKey.generate()
     envelope = dsse.sign(canonical(test_result_statement(elsewhere, [measurement], [], nonce="0" * 32)), key).content()
     assert service.http.post("/v1/evidence", content=envelope).status_code == 422, "nobody trusts the signer yet"
