@@ -28,6 +28,8 @@ class Aliases:
 
     def canonical(self, datasets: Iterable[int]) -> Mapping[int, int]:
         """The canonical dataset of each that has another; those without aliases are left out."""
+        if not self._are_there():
+            return {}
         wanted = set(datasets)
         self._learn([node for node in wanted if node not in self._canonical])
         return {node: self._canonical[node] for node in wanted if self._canonical.get(node, node) != node}
@@ -37,7 +39,7 @@ class Aliases:
         return self._members.get(dataset, (dataset,))
 
     def _learn(self, datasets: Sequence[int]) -> None:
-        if not datasets or not self._are_there():
+        if not datasets:
             return
         pairs: set[tuple[int, int]] = set()
         reached: set[int] = set(datasets)

@@ -53,13 +53,25 @@ class Bounds:
 class Walk:
     """What was reached.
 
-    ``distances`` maps each node to the depth at which it was first reached; ``edges`` join nodes of the answer only.
-    ``frontier`` holds the nodes that have more behind them where the walk was cut; it is empty when nothing was.
+    ``distances`` maps each node to the depth at which it was first reached. ``frontier`` holds the nodes that have more
+    behind them where the walk was cut; it is empty when nothing was. ``hops`` are the steps taken, as (job, dataset)
+    with whether the job writes it; those that led out of the answer are among them.
     """
 
     distances: dict[int, int]
-    edges: set[Edge]
+    hops: list[tuple[list[tuple[int, int]], bool]]
     frontier: set[int]
+
+    @property
+    def edges(self) -> set[Edge]:
+        """The steps between nodes of the answer."""
+        inside = self.distances
+        return {
+            (job, dataset, writes)
+            for pairs, writes in self.hops
+            for job, dataset in pairs
+            if job in inside and dataset in inside
+        }
 
     @property
     def is_truncated(self) -> bool:
@@ -69,22 +81,38 @@ class Walk:
 
 @dataclass
 class _Side:
-    """A walk in one direction while it goes on. ``entered`` are explicit jobs with the dataset they were reached by."""
+    """A walk in one direction while it goes on: where it goes on from, and what it has passed."""
 
     direction: Direction
     seen: set[int]
     datasets: list[int] = field(default_factory=list)
     jobs: list[int] = field(default_factory=list)
     entered: list[tuple[int, int]] = field(default_factory=list)
-    passed: set[tuple[int, int]] = field(default_factory=set)
+    """Explicit jobs with the dataset they were reached by; such a job is entered once for each."""
+    explicit: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of one side: (job, dataset) pairs, and whether they lead to the jobs or to the datasets."""
+
+    side: _Side
+    pairs: list[tuple[int, int]]
+    to_jobs: bool
+
+    @property
+    def reached(self) -> dict[int, None]:
+        """The nodes on the far side, each once, in the order they were found."""
+        return dict.fromkeys([pair[0] for pair in self.pairs] if self.to_jobs else [pair[1] for pair in self.pairs])
+
+    @property
+    def writes(self) -> bool:
+        """Whether the jobs write the datasets: going up into jobs, or down out of them."""
+        return self.to_jobs == (self.side.direction == "upstream")
 
 
 def walk(
-    links: Links,
-    start: int,
-    start_is_job: bool,
-    directions: Iterable[Direction],
-    bounds: Bounds = Bounds(),
+    links: Links, start: int, start_is_job: bool, directions: Iterable[Direction], bounds: Bounds = Bounds()
 ) -> Walk:
     """Everything reached from ``start`` in the directions, breadth first; ties by (kind, namespace, name)."""
     if not start_is_job:
@@ -93,88 +121,77 @@ def walk(
         _Side(direction, {start}, jobs=[start] if start_is_job else [], datasets=[] if start_is_job else [start])
         for direction in directions
     ]
-    distances = {start: 0}
-    edges: set[Edge] = set()
+    found = Walk({start: 0}, [], set())
     depth = 0
     while any(side.jobs or side.entered or side.datasets for side in sides):
-        if any(side.jobs or side.entered for side in sides):
-            found = [(side, _leave(links, side)) for side in sides]
-        elif bounds.depth is not None and depth >= bounds.depth:
-            return Walk(distances, edges, _more(links, sides, set()))
-        else:
-            depth += 1
-            found = [(side, _enter(links, side)) for side in sides]
-        cut = _admit(links, distances, [node for _, reached in found for node in reached], depth, bounds)
-        for side, reached in found:
-            edges |= {edge for node, through in reached.items() if node not in cut for edge in through}
-            _advance(links, side, reached, cut)
+        to_jobs = not any(side.jobs or side.entered for side in sides)
+        if to_jobs and bounds.depth is not None and depth >= bounds.depth:
+            found.frontier.update(_more(links, sides, set()))
+            break
+        depth += to_jobs
+        steps = [_enter(links, side) if to_jobs else _leave(links, side) for side in sides]
+        found.hops.extend((step.pairs, step.writes) for step in steps)
+        cut = _admit(links, found.distances, steps, depth, bounds)
+        for step in steps:
+            _advance(links, step, cut)
         if cut:
-            behind = {end for _, reached in found for node in cut for edge in reached.get(node, ()) for end in edge[:2]}
-            return Walk(distances, edges, (behind & distances.keys()) | _more(links, sides, cut))
-    return Walk(distances, edges, set())
+            pairs = [pair for step in steps for pair in step.pairs]
+            behind = {end for pair in pairs if pair[0] in cut or pair[1] in cut for end in pair}
+            found.frontier.update((behind & found.distances.keys()) | _more(links, sides, cut))
+            break
+    return found
 
 
-def _leave(links: Links, side: _Side) -> dict[int, set[Edge]]:
-    """The datasets on the far side of the jobs just entered, with the edges that lead there."""
+def _leave(links: Links, side: _Side) -> _Step:
+    """From the jobs just entered to the datasets on their far side."""
     pairs = list(links.datasets(side.jobs, side.direction)) if side.jobs else []
     if side.entered:
         pairs += links.flows(side.entered, side.direction)
     side.jobs, side.entered = [], []
     canonical = links.canonical([dataset for _, dataset in pairs]) if pairs else {}
-    reached: dict[int, set[Edge]] = {}
-    for job, dataset in pairs:
-        node = canonical.get(dataset, dataset)
-        reached.setdefault(node, set()).add((job, node, side.direction == "downstream"))
-    return reached
+    if canonical:
+        pairs = [(job, canonical.get(dataset, dataset)) for job, dataset in pairs]
+    return _Step(side, pairs, False)
 
 
-def _enter(links: Links, side: _Side) -> dict[int, set[Edge]]:
-    """The jobs on this side of the datasets just reached, with the edges that lead there."""
-    reached: dict[int, set[Edge]] = {}
-    if side.datasets:
-        for dataset, job in links.jobs(side.datasets, side.direction):
-            reached.setdefault(job, set()).add((job, dataset, side.direction == "upstream"))
+def _enter(links: Links, side: _Side) -> _Step:
+    """From the datasets just reached to the jobs on this side of them."""
+    pairs = [(job, dataset) for dataset, job in links.jobs(side.datasets, side.direction)] if side.datasets else []
     side.datasets = []
-    side.passed = {(job, edge[1]) for job, through in reached.items() for edge in through}
-    return reached
+    return _Step(side, pairs, True)
 
 
-def _admit(links: Links, distances: dict[int, int], nodes: list[int], depth: int, bounds: Bounds) -> set[int]:
+def _admit(links: Links, distances: dict[int, int], steps: Sequence[_Step], depth: int, bounds: Bounds) -> set[int]:
     """Take the new nodes into the answer as far as the limit goes; those that were left out."""
-    new = [node for node in dict.fromkeys(nodes) if node not in distances]
+    new = list(dict.fromkeys(node for step in steps for node in step.reached if node not in distances))
     room = len(new) if bounds.node_limit is None else bounds.node_limit - len(distances)
     if room < len(new):
         keys = links.sort_keys(new)
         new.sort(key=lambda node: keys[node])
-    distances.update((node, depth) for node in new[: max(room, 0)])
+    distances.update(dict.fromkeys(new[: max(room, 0)], depth))
     return set(new[max(room, 0) :])
 
 
-def _advance(links: Links, side: _Side, reached: Mapping[int, set[Edge]], cut: set[int]) -> None:
+def _advance(links: Links, step: _Step, cut: set[int]) -> None:
     """Make what was just reached the place to go on from."""
-    kept = [node for node in reached if node not in cut]
-    if not side.passed:
-        side.datasets = [node for node in kept if node not in side.seen]
-        side.seen.update(side.datasets)
+    side = step.side
+    fresh = [node for node in step.reached if node not in side.seen and node not in cut]
+    side.seen.update(fresh)
+    if not step.to_jobs:
+        side.datasets = fresh
         return
-    explicit = links.explicit(kept) if kept else set()
-    side.jobs = [node for node in kept if node not in side.seen and node not in explicit]
-    side.entered = [(job, dataset) for job, dataset in sorted(side.passed) if job in explicit and job not in cut]
-    side.seen.update(kept)
-    side.passed = set()
+    side.explicit |= links.explicit(fresh) if fresh else set()
+    side.jobs = [job for job in fresh if job not in side.explicit] if side.explicit else fresh
+    side.entered = sorted(set(step.pairs)) if side.explicit else []
+    side.entered = [(job, dataset) for job, dataset in side.entered if job in side.explicit and job not in cut]
 
 
 def _more(links: Links, sides: Iterable[_Side], cut: set[int]) -> set[int]:
     """Nodes at the edge of the answer that have something behind them which is not in it."""
     frontier: set[int] = set()
     for side in sides:
-        ends = {job for job, _ in side.entered} | set(side.jobs)
-        if side.datasets:
-            for dataset, job in links.jobs(side.datasets, side.direction):
-                if job not in side.seen or job in cut:
-                    frontier.add(dataset)
-        if ends:
-            for node, through in _leave(links, side).items():
-                if node not in side.seen or node in cut:
-                    frontier |= {edge[0] for edge in through}
+        step = _enter(links, side)
+        frontier |= {dataset for job, dataset in step.pairs if job not in side.seen or job in cut}
+        step = _leave(links, side)
+        frontier |= {job for job, dataset in step.pairs if dataset not in side.seen or dataset in cut}
     return frontier

@@ -3,18 +3,35 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from governance.database import UTCDateTime
 from lineage.aliases import Aliases
 from lineage.graph import Direction
-from lineage.reading import Reader, among, until
+from lineage.reading import Reader, among, gathered, id_list, listed, pairs, until
 from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowRow, NodeRow, RunDatasetRow, RunRow
 
 EdgesMode = Literal["ever", "current"]
 Pairs = list[tuple[int, int]]
+
+
+@cache
+def _edge_pairs(dialect: str, column: Any, has_instant: bool) -> sa.Select[Any]:
+    """The query of one level, built once: a deep walk would otherwise spend its time on building it."""
+    query = gathered(dialect, EdgeRow.job_id, EdgeRow.node_id).where(
+        listed(dialect, column), EdgeRow.role == sa.bindparam("role", type_=sa.SmallInteger)
+    )
+    return query.where(EdgeRow.first_seen <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query
+
+
+@cache
+def _explicit_jobs(dialect: str) -> Any:
+    query: Any = sa.select(NodeRow.id, NodeRow.explicit_since)
+    return query.where(listed(dialect, NodeRow.id), NodeRow.explicit_since.is_not(None))
 
 
 @dataclass
@@ -34,35 +51,32 @@ class StoredLinks:
         """(dataset, job): who wrote (upstream) or read (downstream) the datasets, under any of their names."""
         members = {member: node for node in datasets for member in self.aliases.members(node)}
         role = OUTPUT if direction == "upstream" else INPUT
-        query = sa.select(EdgeRow.node_id, EdgeRow.job_id).where(
-            among(self.unit, EdgeRow.node_id, list(members)),
-            EdgeRow.role == role,
-            until(EdgeRow.first_seen, self.as_of),
-        )
-        pairs = [(node, job) for node, job in self.unit.session.connection().execute(query)]
+        found = self._pairs(EdgeRow.node_id, list(members), role)
         if self.mode == "current":
-            current = self._current([job for _, job in pairs], role)
-            pairs = [(node, job) for node, job in pairs if (job, node) in current]
-        return [(members[node], job) for node, job in pairs]
+            current = self._current([job for job, _ in found], role)
+            found = [pair for pair in found if pair in current]
+        return [(members[node], job) for job, node in found]
 
     def datasets(self, jobs: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
         """(job, dataset): what the jobs read (upstream) or wrote (downstream)."""
         role = INPUT if direction == "upstream" else OUTPUT
         if self.mode == "current":
             return self._current(jobs, role)
-        query = sa.select(EdgeRow.job_id, EdgeRow.node_id).where(
-            among(self.unit, EdgeRow.job_id, jobs), EdgeRow.role == role, until(EdgeRow.first_seen, self.as_of)
-        )
-        return [(job, node) for job, node in self.unit.session.connection().execute(query)]
+        return self._pairs(EdgeRow.job_id, jobs, role)
+
+    def _pairs(self, column: Any, ids: Sequence[int], role: int) -> Pairs:
+        """(job, dataset) of the edges whose ``column`` is one of the ids."""
+        dialect = self.unit.dialect
+        parameters = {"ids": id_list(dialect, ids), "role": role}
+        if self.as_of is not None:
+            parameters["as_of"] = self.as_of
+        return pairs(self.unit, _edge_pairs(dialect, column, self.as_of is not None), parameters)
 
     def explicit(self, jobs: Sequence[int]) -> set[int]:
         """Those of the jobs that carry explicit lineage."""
-        query = sa.select(NodeRow.id).where(
-            among(self.unit, NodeRow.id, jobs),
-            NodeRow.explicit_since.is_not(None),
-            until(NodeRow.explicit_since, self.as_of),
-        )
-        return set(self.unit.session.scalars(query))
+        ids = {"ids": id_list(self.unit.dialect, jobs)}
+        rows = self.unit.session.connection().execute(_explicit_jobs(self.unit.dialect), ids)
+        return {job for job, since in rows if self.as_of is None or since <= self.as_of}
 
     def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Iterable[tuple[int, int]]:
         """(job, dataset) where an explicit entry leads from a job that was entered through a dataset."""

@@ -45,10 +45,10 @@ def _jobs(unit: Reader, graph: Graph, jobs: list[int]) -> dict[int, dict[str, An
     links = StoredLinks(unit, mode="current")
     inputs = _by_job(unit, links.datasets(jobs, "upstream"))
     outputs = _by_job(unit, links.datasets(jobs, "downstream"))
-    latest = latest_runs(unit, jobs)
+    latest, rows = latest_runs(unit, jobs), nodes_by_id(unit, jobs)
     return {
         node.row_id: {
-            **_entity(node),
+            **_entity(node, rows[node.row_id]),
             "type": {"STREAMING": "STREAM", "SERVICE": "SERVICE"}.get((node.type or "").upper(), "BATCH"),
             "simpleName": node.name.rpartition(".")[2] or node.name,
             "inputs": inputs.get(node.row_id, []),
@@ -79,10 +79,10 @@ def _latest(latest: tuple[RunRow, RunState] | None) -> dict[str, Any]:
 
 
 def _datasets(unit: Reader, graph: Graph, datasets: list[int]) -> dict[int, dict[str, Any]]:
-    fields = newest_fields(unit, datasets)
+    fields, rows = newest_fields(unit, datasets), nodes_by_id(unit, datasets)
     return {
         node.row_id: {
-            **_entity(node),
+            **_entity(node, rows[node.row_id]),
             "type": "STREAM" if (node.type or "").upper() in ("TOPIC", "STREAM") else "DB_TABLE",
             "physicalName": node.name,
             "sourceName": node.namespace,
@@ -90,7 +90,7 @@ def _datasets(unit: Reader, graph: Graph, datasets: list[int]) -> dict[int, dict
                 {"name": name, "type": kind, "tags": [], "description": None}
                 for name, kind in field_types(fields.get(node.row_id))
             ],
-            "lastModifiedAt": _time(node.last_seen),
+            "lastModifiedAt": _time(rows[node.row_id].last_seen),
             "description": None,
             "deleted": False,
         }
@@ -99,13 +99,13 @@ def _datasets(unit: Reader, graph: Graph, datasets: list[int]) -> dict[int, dict
     }
 
 
-def _entity(node: GraphNode) -> dict[str, Any]:
+def _entity(node: GraphNode, row: NodeRow) -> dict[str, Any]:
     return {
         "id": {"namespace": node.namespace, "name": node.name},
         "name": node.name,
         "namespace": node.namespace,
-        "createdAt": _time(node.first_seen),
-        "updatedAt": _time(node.last_seen),
+        "createdAt": _time(row.first_seen),
+        "updatedAt": _time(row.last_seen),
         "tags": [],
     }
 

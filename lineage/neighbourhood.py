@@ -13,7 +13,7 @@ from lineage.aliases import Aliases
 from lineage.graph import Bounds, Direction, Edge, Walk, walk
 from lineage.identity import NodeKind, name_fault, node_id_text
 from lineage.links import EdgesMode, StoredLinks
-from lineage.reading import Reader, among, find_node, nodes_by_id, until
+from lineage.reading import Reader, among, find_node, until
 from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow, RunRow
 
 Directions = Literal["upstream", "downstream", "both"]
@@ -44,8 +44,6 @@ class GraphNode:
     namespace: str
     name: str
     distance: int
-    first_seen: datetime | None
-    last_seen: datetime | None
     aliases: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -142,7 +140,9 @@ def _is_start(node: GraphNode, start: NodeRow, links: StoredLinks) -> bool:
 
 def _nodes(unit: Reader, found: Walk, aliases: Aliases) -> list[GraphNode]:
     members = {node: [other for other in aliases.members(node) if other != node] for node in found.distances}
-    rows = nodes_by_id(unit, sorted({*found.distances, *(other for others in members.values() for other in others)}))
+    wanted = sorted({*found.distances, *(other for others in members.values() for other in others)})
+    query = sa.select(NodeRow.id, NodeRow.kind, NodeRow.type, NodeRow.subtype, NodeRow.namespace, NodeRow.name)
+    rows = {row.id: row for row in unit.session.connection().execute(query.where(among(unit, NodeRow.id, wanted)))}
     nodes = [
         GraphNode(
             row_id=node,
@@ -152,8 +152,6 @@ def _nodes(unit: Reader, found: Walk, aliases: Aliases) -> list[GraphNode]:
             namespace=rows[node].namespace,
             name=rows[node].name,
             distance=distance,
-            first_seen=rows[node].first_seen,
-            last_seen=rows[node].last_seen,
             aliases=tuple(sorted((rows[other].namespace, rows[other].name) for other in members[node])),
         )
         for node, distance in found.distances.items()
@@ -202,7 +200,10 @@ def _stored(unit: Reader, edges: set[Edge], links: StoredLinks) -> dict[Edge, _S
     query = sa.select(
         EdgeRow.job_id, EdgeRow.node_id, EdgeRow.role, EdgeRow.first_seen, EdgeRow.last_seen, EdgeRow.run_count,
         EdgeRow.latest_stamp, EdgeRow.latest_run_id,
-    ).where(among(unit, EdgeRow.job_id, sorted({job for job, _, _ in edges})))  # fmt: skip
+    ).where(
+        among(unit, EdgeRow.job_id, sorted({job for job, _, _ in edges})),
+        among(unit, EdgeRow.node_id, sorted(members)),
+    )  # fmt: skip
     stored: dict[Edge, _Seen] = {}
     for job, node, role, first, last, count, stamp, run in unit.session.connection().execute(query):
         edge = (job, members.get(node, 0), role == OUTPUT)

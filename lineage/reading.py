@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,39 @@ def among(unit: Reader, column: Any, ids: Sequence[int]) -> sa.ColumnElement[boo
     values = sa.func.json_each(json.dumps(list(ids))).table_valued("value")
     held: sa.ColumnElement[bool] = column.in_(sa.select(values.c.value))
     return held
+
+
+@cache
+def listed(dialect: str, column: Any, name: str = "ids") -> sa.ColumnElement[bool]:
+    """``column`` is one of the ids bound as ``name``, for statements that are built once; see ``id_list``."""
+    if dialect == "postgresql":
+        parameter = sa.bindparam(name, type_=postgresql.ARRAY(sa.BigInteger))
+        return sa.ColumnElement.__eq__(column, sa.func.any(parameter))
+    values = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
+    held: sa.ColumnElement[bool] = column.in_(sa.select(values.c.value))
+    return held
+
+
+def id_list(dialect: str, ids: Sequence[int]) -> Any:
+    """The ids as the parameter of ``listed``."""
+    return list(ids) if dialect == "postgresql" else json.dumps(list(ids))
+
+
+def gathered(dialect: str, first: Any, second: Any) -> sa.Select[Any]:
+    """A query whose one row holds both columns as arrays in the same order; see ``pairs``.
+
+    A row object for each pair of ids would cost more than the query.
+    """
+    gather = sa.func.array_agg if dialect == "postgresql" else sa.func.json_group_array
+    return sa.select(gather(first), gather(second))
+
+
+def pairs(unit: Reader, statement: sa.Select[Any], parameters: dict[str, Any]) -> list[tuple[int, int]]:
+    """The pairs of ids that a ``gathered`` query gives."""
+    first, second = unit.session.connection().execute(statement, parameters).one()
+    if isinstance(first, str):
+        first, second = json.loads(first), json.loads(second)
+    return list(zip(first or (), second or (), strict=True))
 
 
 def until(column: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
