@@ -70,7 +70,7 @@ def read_manifest(path: Path) -> LocalManifest:
             expected="a manifest of kind assay.evidence/v1", found=type(raw).__name__, remedy="See docs/evidence.md."
         )
     files: dict[str, Path] = {}
-    parts = [raw.get("predictions"), raw.get("model")]
+    parts = [raw.get("predictions"), raw.get("counts"), raw.get("model")]
     if isinstance(raw.get("dataset"), dict):
         parts.append(raw["dataset"].get("file"))
     for part in parts:

@@ -98,12 +98,16 @@ class FeatureEntry(Value):
 
 
 class Manifest(Value):
-    """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it."""
+    """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it.
+
+    ``counts`` is a published table instead of rows: a column for each sensitive attribute, ``n`` and ``selected``.
+    """
 
     kind: Literal["assay.evidence/v1"]
     subject: Subject
     dataset: DatasetFile | None = None
     predictions: DataFile | None = None
+    counts: DataFile | None = None
     model: ModelFile | None = None
     columns: Columns = Columns()
     positive: Coding = Coding()
@@ -124,4 +128,15 @@ class Manifest(Value):
         two_files = self.predictions is not None and self.dataset is not None and self.dataset.file is not None
         if two_files and not (self.predictions and self.predictions.join_on):
             raise ValueError("two files are joined by a declared key: set predictions.join_on")
+        self._refuse_rows_beside_counts()
         return self
+
+    def _refuse_rows_beside_counts(self) -> None:
+        """Counts and rows of one measurement could contradict each other, and counts have no columns to name."""
+        if self.counts is None:
+            return
+        if self.predictions is not None or (self.dataset is not None and self.dataset.file is not None):
+            raise ValueError("a measurement is of rows or of counts: leave out counts, or predictions and dataset.file")
+        columns = self.columns
+        if any((columns.row_id, columns.label, columns.decision, columns.score, columns.weight, self.threshold)):
+            raise ValueError("counts hold no columns of rows and no threshold: leave columns and threshold out")

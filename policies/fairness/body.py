@@ -69,12 +69,17 @@ class Table(Value):
 
 
 class FairnessBody(Value):
-    """The measurement of all tables, and of all rows whether or not their group is known."""
+    """The measurement of all tables, and of all rows whether or not their group is known.
+
+    ``from_counts``: the tables were published as counts. ``rows`` are then the people of the largest table, since
+    the tables of one publication need not agree.
+    """
 
     form: Literal["fairness-cells/v1"] = "fairness-cells/v1"
     rows: int = Field(ge=0)
     is_weighted: bool = False
     has_label: bool
+    from_counts: bool = False
     overall: tuple[CellCount, ...]
     tables: tuple[Table, ...]
 

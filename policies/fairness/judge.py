@@ -142,6 +142,7 @@ def _details(
         "min_group_size": params.minimum_rows,
         "rows": body.rows,
         "is_weighted": body.is_weighted,
+        "from_counts": body.from_counts,
         "overall": overall(body),
         "tables": {
             table.name: table_details(table, body, by_table[table.name], params.minimum_rows) for table in tables

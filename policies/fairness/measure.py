@@ -27,6 +27,7 @@ from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.params import FairnessParams
 from policies.frames.cells import Cell, Cells, confusion, read_cells
 from policies.frames.coding import level_name
+from policies.frames.counts import read_counts
 from policies.frames.source import manifest_of
 
 _FAIRLEARN = {
@@ -51,16 +52,21 @@ def measure(facts: Facts, params: FairnessParams, *, check_version: str) -> Meas
     """
     manifest = manifest_of(facts)
     _refuse_unanswerable(manifest, params)
-    cells = read_cells(facts, tuple(sorted(manifest.sensitive)))
-    combinations = [(name,) for name in cells.attributes] + [tuple(names) for names in manifest.intersections]
+    attributes = tuple(sorted(manifest.sensitive))
+    combinations = list(dict.fromkeys([*((name,) for name in attributes), *manifest.intersections]))
+    if manifest.counts is not None:
+        counted = read_counts(facts, combinations)
+        cells, by_table = counted.everybody, counted.tables
+    else:
+        cells = read_cells(facts, attributes)
+        by_table = dict.fromkeys(combinations, cells)
     body = FairnessBody(
         rows=cells.rows,
         is_weighted=cells.is_weighted,
         has_label=manifest.columns.label is not None,
+        from_counts=manifest.counts is not None,
         overall=confusion(cells.cells, weighted=cells.is_weighted),
-        tables=tuple(
-            _table(cells, manifest, names, params.bootstrap_replicates) for names in dict.fromkeys(combinations)
-        ),
+        tables=tuple(_table(by_table[names], manifest, names, params.bootstrap_replicates) for names in combinations),
     )
     return Measurement(
         check="fairness",
@@ -88,7 +94,9 @@ def _refuse_unanswerable(manifest: Manifest, params: FairnessParams) -> None:
         raise MeasurementRefused(
             expected=f"a label column, which {', '.join(unlabelled)} needs",
             found="none in the manifest",
-            remedy="Declare columns.label, or limit the selection rate only.",
+            remedy="Limit the selection rate only; counts hold no labels."
+            if manifest.counts is not None
+            else "Declare columns.label, or limit the selection rate only.",
             pointer="/columns/label",
         )
 

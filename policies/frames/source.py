@@ -83,6 +83,23 @@ def open_sources(facts: Facts) -> tuple[Source, ...]:
     return sources
 
 
+def open_counts(facts: Facts) -> Source:
+    """The manifest's table of counts.
+
+    Raises:
+        MeasurementRefused: no manifest, no counts in it, a file that is not at hand, or one that cannot be read.
+    """
+    file = manifest_of(facts).counts
+    if file is None:
+        raise MeasurementRefused(
+            expected="a table of counts",
+            found="a manifest without one",
+            remedy="Upload the table and name it in the manifest.",
+            pointer="/counts",
+        )
+    return _open(facts, "counts", file)
+
+
 def _open(facts: Facts, role: str, file: DataFile) -> Source:
     path = facts.files.get(file.uri)
     if path is None:

@@ -12,25 +12,23 @@ from tests.support.neutral_reference import look_up, map_reference
 
 REFERENCES = reference_documents()
 
-COUNTS = "the input is counts, and the check takes rows"
+NO_PEOPLE = "its selected are products of rounded rates, and the check takes whole people"
 NO_DECISIONS = "the input has no decisions or no groups, which the check compares"
 
 NOT_SERVED = {
     "adult_base_rates": NO_DECISIONS,
-    "eeoc_four_fifths_example": COUNTS,
-    "ll144_published_cigna_2023": COUNTS,
-    "ll144_published_wells_fargo_2023": COUNTS,
+    "ll144_published_wells_fargo_2023": NO_PEOPLE,
     "ll144_rule_scoring_sex_race": NO_DECISIONS,
-    "ll144_rule_selection_sex_race": COUNTS,
     "propublica_compas_6172_filter": NO_DECISIONS,
 }
-"""Whole tables that wait for the law packs (counts, medians) or hold no decisions to compare."""
+"""Whole tables that need a law's own reading (medians, rounded rates) or hold no decisions to compare."""
 
 METRICS_NOT_SERVED = {
     "aequitas_compas_parity_decisions": {"predicted_positive_share_parity"},
+    "ll144_rule_selection_sex_race": {"unknown_count"},
     "ricci_captain": {"count_among_top_9", "fisher_exact_two_sided_p"},
 }
-"""Lines of served tables that are no metric of the check: shares of all positives, ranks, pooled groups."""
+"""Lines of served tables that are no metric of the check: shares of all positives, ranks, pooled groups, unknowns."""
 
 
 @dataclass(frozen=True)

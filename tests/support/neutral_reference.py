@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,17 @@ def _role(expression: str, positive: Any) -> _Role:
 
 
 def _kept(rows: Rows, condition: str) -> Rows:
-    """The rows that fulfil a filter of the form ``Column == 'value'``."""
-    equal = re.fullmatch(r"(\w+) == '([^']*)'", condition)
-    if equal is None:
-        raise NotServed(f"the filter {condition!r}")
-    return [row for row in rows if row[equal.group(1)] == equal.group(2)]
+    """The rows that fulfil a filter of the forms ``Column == 'value'``, ``Column in {...}`` and ``Column > 0``."""
+    if equal := re.fullmatch(r"(\w+) == '([^']*)'", condition):
+        return [row for row in rows if row[equal.group(1)] == equal.group(2)]
+    if member := re.fullmatch(r"(\w+) in \{('[^']*'(?:,'[^']*')*)\}", condition):
+        values = {_literal(part) for part in member.group(2).split(",")}
+        return [row for row in rows if row[member.group(1)] in values]
+    if filled := re.fullmatch(r"(\w+) > 0", condition):
+        return [row for row in rows if float(row[filled.group(1)] or 0) > 0]
+    if condition == "rows with Missing/Unknown sex or race removed":
+        return [row for row in rows if "Missing/Unknown" not in (row["sex"], row["race_ethnicity"])]
+    raise NotServed(f"the filter {condition!r}")
 
 
 def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
@@ -63,7 +69,7 @@ def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
     """
     source = reference["input"]
     if "total" in source or str(source["file"]).endswith("counts.csv"):
-        raise NotServed("the input is counts, and the check takes rows")
+        return _counted(reference, work)
     expression = source.get("y_pred", source.get("selected"))
     if expression is None or not source.get("sensitive"):
         raise NotServed("the input has no decisions or no groups, which the check compares")
@@ -91,6 +97,43 @@ def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
     )
 
 
+def _counted(reference: Mapping[str, Any], work: Path) -> Task:
+    """The task of a reference of counts: the check's counts input, its selection rates judged as written."""
+    source = reference["input"]
+    rows = read_csv(_input_file(source["file"]))
+    for condition in source["filter"]:
+        rows = _kept(rows, condition)
+    people, selected = source.get("total", "n_applicants"), source.get("selected", "n_selected")
+    attributes = [name for name in ("group", "race_ethnicity", "sex") if name in rows[0]]
+    lines = []
+    for row in rows:
+        levels: dict[str, str] = {name: "" if row[name] == "Total" else row[name] for name in attributes}
+        table = "*".join(name for name, level in levels.items() if level)
+        lines.append({"table": table, **levels, "n": _people(row[people]), "selected": _people(row[selected])})
+    path = write_csv(work / "counts.csv", lines)
+    task = file_task(
+        "fairness",
+        path,
+        sensitive={name: {} for name in attributes},
+        intersections=sorted({tuple(line["table"].split("*")) for line in lines if "*" in line["table"]}),
+        params={
+            "metrics": [{"name": "selection_rate_ratio", "limit": "0.8"}],
+            "mode": "as_written",
+            "bootstrap_replicates": 200,
+        },
+    )
+    manifest = {**task.manifest, "counts": task.manifest["predictions"]}
+    del manifest["predictions"]
+    return replace(task, manifest=manifest)
+
+
+def _people(number: str) -> str:
+    """A count as whole people; some tables print ``170.0``, and some a product of a rounded rate, which is none."""
+    if not float(number).is_integer():
+        raise NotServed("its selected are products of rounded rates, and the check takes whole people")
+    return str(int(float(number)))
+
+
 def _rates(*, labelled: bool) -> list[str]:
     return [name for name, rate in RATES.items() if labelled or not rate.needs_label]
 
@@ -110,7 +153,9 @@ def look_up(result: CheckResult, check: Mapping[str, Any], reference: Mapping[st
     """
     details: Any = result.details
     fixed = {condition.split(" == ")[0] for condition in reference["input"]["filter"]}
-    group = {name: level for name, level in check["group"].items() if name not in fixed}
+    group = {
+        name: level for name, level in check["group"].items() if name not in {*fixed, "table"} and level != "Total"
+    }
     metric = {"pp": "predicted_positives", "pn": "predicted_negatives"}.get(check["metric"], check["metric"])
     if not group:
         return _of_everybody(details, metric)
@@ -120,12 +165,12 @@ def look_up(result: CheckResult, check: Mapping[str, Any], reference: Mapping[st
     if table is None:
         raise NotServed(f"no table of {sorted(group)}")
     entry = next(one for one in table["groups"] if one["group"] == group)
-    if metric == "impact_ratio":
-        return next(
-            one["value"]
-            for one in table["judged"]
-            if one["metric"] == "selection_rate_ratio" and one["group"] == list(group.values())
-        )
+    if metric in ("impact_ratio", "adverse_impact_four_fifths"):
+        judged = [one for one in table["judged"] if one["metric"] == "selection_rate_ratio" and "value" in one]
+        if all(one["reference"] == list(group.values()) for one in judged):
+            return "1" if metric == "impact_ratio" else False
+        own = next(one for one in judged if one["group"] == list(group.values()))
+        return own["value"] if metric == "impact_ratio" else own["status"] == CheckStatus.FAILED
     if metric.endswith("_ratio_to_reference"):
         entry, metric = entry["ratio_to_reference"], metric.removesuffix("_ratio_to_reference")
     if metric not in entry:
