@@ -214,7 +214,7 @@ def test_only_the_pipes_and_standard_streams_are_open() -> None:
     assert len(found) == 6
 
 
-def test_a_child_dies_with_the_process_that_started_it() -> None:
+def test_a_child_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
         "import os, sys\nfrom audits.sandbox.process import Child\nfrom tests.audits.sandbox.programs import *\n"
         "stay = 'os.write(answers, encode({}))' + chr(10) + 'time.sleep(60)'\n"
@@ -224,7 +224,7 @@ def test_a_child_dies_with_the_process_that_started_it() -> None:
     root = Path(__file__).parents[3]
     found = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(tmp_path)},
         capture_output=True,
         check=True,
     )
