@@ -1,13 +1,13 @@
 """Group commit: events that wait for the database are stored together, and each is answered after the commit.
 
-There is no thread of its own. Whoever finds the turn free stores everything that waits, his own event among it; the
-others find their answer when the turn comes to them.
+There is no thread of its own. The first to come leads: he stores everything that waits, wakes those whose events are
+stored, and hands the lead to one of those that came meanwhile.
 """
 
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
@@ -22,15 +22,17 @@ GROUP = 200
 
 @dataclass
 class _Waiting:
-    """An event that waits, and what became of it."""
+    """An event that waits, and what became of it. ``woken`` is set when it is done, or when its thread is to lead."""
 
     body: bytes
     conformance: Conformance
+    woken: threading.Event = field(default_factory=threading.Event)
     answer: Recorded | Refused | None = None
     fault: StorageUnavailable | DBAPIError | None = None
 
     @property
     def is_done(self) -> bool:
+        """Whether it has been stored or refused, or could not be."""
         return self.answer is not None or self.fault is not None
 
 
@@ -42,7 +44,8 @@ class EventWriter:
         self._database = database
         self._settings = settings
         self._queue: deque[_Waiting] = deque()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._is_led = False
 
     @property
     def waiting(self) -> int:
@@ -55,35 +58,53 @@ class EventWriter:
         Raises:
             Busy: too many events wait. StorageUnavailable: the database did not take it; nothing of it was stored.
         """
-        if self.waiting >= self._settings.queue_events:
-            raise Busy(
-                expected=f"at most {self._settings.queue_events} events that wait for the database",
-                found="more",
-                remedy="Send the event again later, or send batches.",
-            )
         waiting = _Waiting(body, conformance)
-        self._queue.append(waiting)
-        while not waiting.is_done:
-            with self._turn:
-                if not waiting.is_done:
-                    self._store_group()
+        if not self._enqueue(waiting):
+            waiting.woken.wait()
+        if not waiting.is_done:
+            self._lead(waiting)
         if waiting.fault is not None:
             raise waiting.fault
         if waiting.answer is None:
             raise RuntimeError("an event that is done has an answer or a fault")
         return waiting.answer
 
-    def _store_group(self) -> None:
-        """Store what waits. A group that fails is stored one by one, so that one event cannot harm the others."""
-        group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+    def _enqueue(self, waiting: _Waiting) -> bool:
+        """Whether its thread is the one to lead."""
+        with self._lock:
+            if self.waiting >= self._settings.queue_events:
+                raise Busy(
+                    expected=f"at most {self._settings.queue_events} events that wait for the database",
+                    found="more",
+                    remedy="Send the event again later, or send batches.",
+                )
+            self._queue.append(waiting)
+            leads = not self._is_led
+            self._is_led = True
+        return leads
+
+    def _lead(self, own: _Waiting) -> None:
+        """Store what waits, the leader's own event among it, and hand the lead on."""
+        with self._lock:
+            group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
         try:
-            try:
-                self._store(group)
-            except (StorageUnavailable, DBAPIError):
-                self._store_each(group)
+            self._store_group(group)
         finally:
-            # When this thread is interrupted, what it had taken waits again for another.
-            self._queue.extendleft(waiting for waiting in reversed(group) if not waiting.is_done)
+            with self._lock:
+                # When this thread was interrupted, what it had taken for others waits again for one of them.
+                left = [waiting for waiting in group if not waiting.is_done and waiting is not own]
+                self._queue.extendleft(reversed(left))
+                self._is_led = bool(self._queue)
+                woken = [waiting for waiting in group if waiting.is_done] + list(self._queue)[:1]
+            for waiting in woken:
+                waiting.woken.set()
+
+    def _store_group(self, group: Sequence[_Waiting]) -> None:
+        """Store the group; one that fails is stored one by one, so that one event cannot harm the others."""
+        try:
+            self._store(group)
+        except (StorageUnavailable, DBAPIError):
+            self._store_each(group)
 
     def _store(self, group: Sequence[_Waiting]) -> None:
         """Store the events of each conformance in one unit."""

@@ -81,6 +81,30 @@ def test_one_event_that_the_database_does_not_take_harms_no_other(database: Data
     assert [type(answer) for answer in answers] == [Recorded] * 4 + [StorageUnavailable]
 
 
+def test_a_leader_that_is_interrupted_leaves_the_lead_to_another(database: Database) -> None:
+    writer = EventWriter(database, LineageSettings())
+    poison, good = body(run_event("START")), body(run_event("COMPLETE", 1))
+    entered, leave = threading.Event(), threading.Event()
+
+    def interrupt(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if "lineage_event" in statement and poison in _flat(parameters):
+            entered.set()
+            leave.wait(30)
+            raise KeyboardInterrupt
+
+    sa.event.listen(database.engine, "before_cursor_execute", interrupt)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(writer.record, poison)
+        assert entered.wait(30)
+        second = pool.submit(writer.record, good)
+        while not writer.waiting:
+            pass
+        leave.set()
+        assert isinstance(second.result(30), Recorded)
+        with pytest.raises(KeyboardInterrupt):
+            first.result(30)
+
+
 def _flat(parameters: object) -> bytes:
     """Every value of a statement's parameters that is bytes, one after another."""
     if isinstance(parameters, (bytes, memoryview)):
