@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Lifespan
@@ -22,6 +23,8 @@ from governance.jobs.engine import Task
 from governance.migration import require_head
 from governance.settings import Settings
 from governance.signing.keys import open_ring
+
+log = structlog.get_logger("assay.service")
 
 DESCRIPTION = """
 Lineage, checks and a signed deployment gate for machine-learning models.
@@ -63,6 +66,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         state.engine.start()
+        log.info("service.started", database=state.database.dialect, sandbox_level=health.sandbox_level())
         yield
         state.engine.stop()
         state.database.close()

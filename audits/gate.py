@@ -78,20 +78,24 @@ def request(
     }
     row = store.add_evaluation(unit, values)
     if row is None:  # the same request arrived twice at one moment, and the other was first
-        other = store.evaluation_of_key(unit, principal, key)
-        if other is None:
-            raise Conflict(
-                expected="one request with this Idempotency-Key at a time",
-                found="another one in flight",
-                remedy="Send it again in a moment.",
-            )
-        return _replayed(other, body_digest)
+        return _replayed(_first_of(unit, principal, key), body_digest)
     identifier = row.id  # after the commit the row can no longer be asked
     if missing(unit, row):
         unit.after_commit(lambda: ring(identifier))
     else:
         conclude(unit, context, row)
     return Accepted(identifier, replayed=False)
+
+
+def _first_of(unit: Unit, principal: str, key: str) -> EvaluationRow:
+    other = store.evaluation_of_key(unit, principal, key)
+    if other is None:
+        raise Conflict(
+            expected="one request with this Idempotency-Key at a time",
+            found="another one in flight",
+            remedy="Send it again in a moment.",
+        )
+    return other
 
 
 def _replayed(earlier: EvaluationRow, body_digest: str) -> Accepted:

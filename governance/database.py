@@ -161,6 +161,7 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
         engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": 30})
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+        sa.event.listen(engine, "checkin", _leave_sqlite)
         return engine
     # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
     # and row locks carry the ordering that is needed. Bare connections are checked before use, as servers restart.
@@ -179,6 +180,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA busy_timeout=30000")  # milliseconds a writer waits for another
     cursor.execute("PRAGMA cache_size=-65536")  # KiB of pages kept, so that walks stay in memory
     cursor.close()
+
+
+def _leave_sqlite(connection: Any, _record: Any) -> None:
+    # SQLite keeps a transaction open when its COMMIT fails, and the pool takes it for ended: without this the next
+    # user of the connection could not begin, and nobody could write in the meantime.
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

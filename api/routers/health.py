@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 
 
 @cache
-def _sandbox_level() -> int:
+def sandbox_level() -> int:
     """The isolation that model files are opened in here; it does not change while the process lives."""
     from audits.sandbox.session import probe
 
@@ -34,7 +34,7 @@ def readyz(state: StateOf) -> dict[str, Any]:
     with state.database.read_unit() as unit:
         unit.session.execute(sa.text("SELECT 1"))
     require_head(state.database)
-    return {"status": "ready", "database": state.database.dialect, "sandbox_level": _sandbox_level()}
+    return {"status": "ready", "database": state.database.dialect, "sandbox_level": sandbox_level()}
 
 
 @router.get("/metrics", summary="Figures for Prometheus", dependencies=[permit("read")])

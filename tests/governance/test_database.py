@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from governance.access.tables import ServiceKeyRow
 from governance.database import Database
-from governance.errors import WrongRevision
+from governance.errors import StorageUnavailable, WrongRevision
 from governance.log.tables import LogEntryRow
 from governance.migration import downgrade, require_head, upgrade
 
@@ -41,6 +41,19 @@ def test_a_unit_that_raises_stores_nothing_and_rings_nobody(database: Database) 
         break_off()
     assert names(database) == []
     assert rung == []
+
+
+def test_a_commit_that_fails_leaves_no_transaction_behind(database: Database) -> None:
+    pointing = "CREATE TABLE pointing (id INTEGER REFERENCES absent(id) DEFERRABLE INITIALLY DEFERRED)"
+    with database.unit() as unit:
+        for statement in ("CREATE TABLE absent (id INTEGER PRIMARY KEY)", pointing):
+            unit.session.execute(sa.text(statement))
+    for number in range(30):
+        with pytest.raises(StorageUnavailable), database.unit() as unit:
+            unit.session.execute(sa.text("INSERT INTO pointing VALUES (1)"))
+        with database.unit() as unit:
+            unit.session.add(key(f"k{number:02}"))
+        assert len(names(database)) == number + 1
 
 
 def test_instants_keep_zone_and_microseconds(database: Database) -> None:
