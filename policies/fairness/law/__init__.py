@@ -1,0 +1,1 @@
+"""What named laws prescribe about selections: exact arithmetic on counts, and outcomes that invent no threshold."""
