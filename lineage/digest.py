@@ -76,10 +76,13 @@ def _plain(column: str, value: Any) -> Any:
 
 
 def _queries() -> dict[str, Any]:
-    node, other, job = aliased(NodeRow), aliased(NodeRow), aliased(NodeRow)
-    run, version = aliased(RunRow), aliased(DatasetVersionRow)
+    return {**_queries_of_graph(), **_queries_of_facts()}
+
+
+def _queries_of_graph() -> dict[str, Any]:
+    node, job, run = aliased(NodeRow), aliased(NodeRow), aliased(RunRow)
     of_run = (RunRow.run_id, RunRow.first_start, RunRow.first_running, RunRow.end_stamp, RunRow.end_kinds)
-    ordinary: dict[str, Any] = {
+    return {
         "node": sa.select(
             NodeRow.kind, NodeRow.namespace, NodeRow.name, NodeRow.first_seen, NodeRow.last_seen, NodeRow.type,
             NodeRow.subtype, NodeRow.explicit_since,
@@ -100,7 +103,12 @@ def _queries() -> dict[str, Any]:
         ).join(job, job.id == EdgeRow.job_id).join(node, node.id == EdgeRow.node_id)
         .outerjoin(run, run.id == EdgeRow.latest_run_id).order_by(job.identity, EdgeRow.role, node.identity),
     }  # fmt: skip
-    facts: dict[str, Any] = {
+
+
+def _queries_of_facts() -> dict[str, Any]:
+    node, other, job = aliased(NodeRow), aliased(NodeRow), aliased(NodeRow)
+    run, version = aliased(RunRow), aliased(DatasetVersionRow)
+    return {
         "dataset_version": sa.select(
             version.identity, version.version, version.lifecycle, version.first_stamp, version.last_stamp,
             version.row_count,
@@ -130,4 +138,3 @@ def _queries() -> dict[str, Any]:
         .join(node, node.id == ErasureRow.node_id)
         .order_by(node.identity, ErasureRow.erased_at, ErasureRow.change),
     }  # fmt: skip
-    return {**ordinary, **facts}

@@ -113,18 +113,25 @@ def _newest() -> dict[tuple[str, str], str]:
     """The newest schema by place and key, and by key alone under the place ``""``."""
     newest: dict[tuple[str, str], str] = {}
     for path in sorted(openlineage_schemas(), key=_version):
-        if not path.startswith("facets/"):
-            continue
-        for place in _places(path):
-            for key in openlineage_schemas()[path].get("properties", {}):
-                reference = _definition(path, openlineage_schemas()[path], place, key)
-                if reference:
-                    newest[(place, key)] = newest[("", key)] = reference
+        if path.startswith("facets/"):
+            newest.update(_references(path))
     for path in sorted(own_schemas()):
         key = own_schemas()[path]["x-facet-key"]
         for place in _places(path):
             newest[(place, key)] = newest[("", key)] = OWN_SPEC + path
     return newest
+
+
+def _references(path: str) -> dict[tuple[str, str], str]:
+    """What a published file defines, by place and key, and by key alone under the place ``""``."""
+    schema = openlineage_schemas()[path]
+    found: dict[tuple[str, str], str] = {}
+    for place in _places(path):
+        for key in schema.get("properties", {}):
+            reference = _definition(path, schema, place, key)
+            if reference:
+                found[(place, key)] = found[("", key)] = reference
+    return found
 
 
 def _version(path: str) -> tuple[tuple[int, ...], str]:
