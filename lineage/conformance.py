@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from governance.types.provenance import ProvenanceRecord
 from lineage.events import EARLIEST, EVENT_TYPES, LATEST, Event
 from lineage.facets import CORE, SPEC, openlineage_schemas
 from lineage.formats import is_date_time
-from lineage.identity import is_uuid
+from lineage.identity import is_uuid, name_fault
 from lineage.redaction import MARK
 from lineage.schemas import Place, core_fault, escaped, facet_reference, faults, is_valid, shown
 
@@ -30,6 +31,10 @@ MAX_FINDINGS = 1000
 
 PROVENANCE = "assay_provenance"
 MODEL = "assay_model"
+_NAMING = frozenset({"version", "schema", "symlinks", "columnLineage", "lineage", "parent"})
+"""Facets that name datasets, fields, versions or runs from which something is derived."""
+
+_NAMES = frozenset({"namespace", "name", "field", "datasetVersion", "runId"})
 _FRAME = ("_producer", "_schemaURL")
 
 
@@ -195,8 +200,39 @@ def _facet(event: Event, place: Place, pointer: str, key: str, facet: Any) -> It
         if fault.pointer == "" and (fault.missing in _FRAME or (deleted and fault.missing)):
             continue  # the frame has its own code, and a deletion need not repeat what it deletes
         yield Finding(pointer + fault.pointer, "facet.invalid", fault.expected, fault.found)
+    if key in _NAMING:
+        for place_of_name, found in _unusable_names(facet):
+            yield Finding(f"{pointer}{place_of_name}", "facet.invalid", "a text of 1 to 2,048 characters", found)
     if key == PROVENANCE and not deleted and _read_record(facet) is None:
         yield Finding(pointer, "facet.invalid", "a provenance record as documented", "another object")
+
+
+def _unusable_names(facet: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Where the facet names something by a text that cannot be a name, so that nothing is derived from it."""
+    try:
+        return _unusable_names_in(msgspec.json.encode(facet))
+    except (UnicodeEncodeError, OverflowError):  # lone surrogates and integers beyond 64 bits
+        return tuple(_names_at_fault(facet, ""))
+
+
+@lru_cache(maxsize=8192)
+def _unusable_names_in(spelled: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(_names_at_fault(msgspec.json.decode(spelled), ""))
+
+
+def _names_at_fault(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _names_at_fault(item, f"{pointer}/{index}")
+        return
+    if not isinstance(value, dict):
+        return
+    for name, item in value.items():
+        place = f"{pointer}/{escaped(name)}"
+        fault = name_fault(item) if name in _NAMES and isinstance(item, str) else None
+        if fault is not None:
+            yield place, fault
+        yield from _names_at_fault(item, place)
 
 
 def is_too_large(facet: Mapping[str, Any]) -> bool:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from governance.check import LineageView
 from governance.database import Database
-from governance.errors import Conflict
+from governance.errors import Conflict, InputRefused, MalformedBody
 from governance.settings import LineageSettings
 from governance.types.ancestry import Ancestry
 from governance.types.subject import Subject
@@ -316,3 +317,25 @@ def test_equal_lineage_gives_equal_bytes_from_the_database_and_from_files(databa
     assert FileLineage([tmp_path]).ancestry(SUBJECT).document() == stored.document()
     (tmp_path / "all.json").write_bytes(b"[" + b",".join(bodies(*documents)) + b"]")
     assert FileLineage([tmp_path / "all.json"]).ancestry(SUBJECT).document() == stored.document()
+
+
+def test_both_views_are_what_checks_are_given(database: Database, tmp_path: Any) -> None:
+    (tmp_path / "one.json").write_bytes(body(training(inputs=["a"], outputs=[model()])[1]))
+    views: list[LineageView] = [FileLineage([tmp_path / "one.json"])]
+    with database.read_unit() as unit:
+        views.append(StoredLineage(unit))
+        assert [view.ancestry(SUBJECT).subject for view in views] == ["mlflow%3A//m:credit/3", None]
+
+
+def test_a_file_without_events_or_with_one_that_cannot_be_placed_is_refused(tmp_path: Any) -> None:
+    (tmp_path / "empty.json").write_bytes(b" \n")
+    with pytest.raises(InputRefused):
+        FileLineage([tmp_path / "empty.json"])
+    (tmp_path / "bad.json").write_bytes(b'{"run": {}}')
+    with pytest.raises(InputRefused):
+        FileLineage([tmp_path / "bad.json"])
+    (tmp_path / "worse.json").write_bytes(b"{")
+    with pytest.raises(MalformedBody):
+        FileLineage([tmp_path / "worse.json"])
+    with pytest.raises(InputRefused, match="No such file"):
+        FileLineage([tmp_path / "absent.json"])

@@ -156,3 +156,22 @@ def test_strict_mode_names_the_place() -> None:
     fault = strict_fault(parse_event(body({**run_event(), "producer": "not a uri"})))
     assert fault is not None
     assert (fault.status, fault.pointer) == (422, "/producer")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 2049, "a\0b", "\ud800"])
+def test_a_text_that_cannot_be_a_name_is_a_finding_where_something_would_be_derived_from_it(text: str) -> None:
+    document = run_event(outputs=[dataset("d", schema={"fields": [{"name": "ok"}, {"name": text}]})])
+    assert ("facet.invalid", "/outputs/0/facets/schema/fields/1/name") in codes(document)
+
+
+def test_a_facet_above_16_mib_is_not_looked_into() -> None:
+    """L23."""
+    large = facet(text=["x" * 1000] * 17_000, fields="not a schema")
+    document = run_event(outputs=[{"namespace": "n", "name": "d", "facets": {"schema": large}}])
+    assert codes(document) == [("facet.too_large", "/outputs/0/facets/schema")]
+
+
+def test_the_findings_of_one_event_are_bounded() -> None:
+    fields = [{"type": "nameless"}] * 5000
+    document = run_event(outputs=[dataset("d", schema={"fields": fields})])
+    assert len(codes(document)) == 1000
