@@ -6,10 +6,13 @@ import typer
 from typer.exceptions import TyperException
 
 from governance import __version__
-from governance.cli import check, demo, gate, keys, lineage, report, server
+from governance.cli import check, demo, fairness, gate, keys, lineage, log, report, server
 from governance.cli.output import complain
 from governance.cli.verify import verify
-from governance.errors import AssayError
+from governance.errors import AssayError, UsageError
+
+OUR_PACKAGES = {"api", "audits", "governance", "lineage", "migrations", "policies", "reports"}
+"""Packages of the product itself: one that is missing is a fault, not a choice of what to install."""
 
 app = typer.Typer(
     name="assay",
@@ -45,6 +48,8 @@ app.command("check")(check.check)
 app.command("gate")(gate.gate)
 app.command("verify")(verify)
 app.add_typer(lineage.app, name="lineage")
+app.add_typer(log.app, name="log")
+app.add_typer(fairness.app, name="fairness")
 app.command("report")(report.report)
 
 
@@ -58,6 +63,16 @@ def main() -> None:
         sys.exit(fault.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except ModuleNotFoundError as fault:
+        if (fault.name or "").partition(".")[0] in OUR_PACKAGES:
+            raise
+        missing = UsageError(
+            expected="an installation with the parts that this command needs",
+            found=f"no package {fault.name}",
+            remedy="Install assay-governance[server]; for `assay check`, assay-governance[checks].",
+        )
+        complain(missing, as_json=as_json)
+        sys.exit(missing.exit_code)
     except TyperException as fault:
         show = getattr(fault, "show", None)  # faults of usage print themselves, with the command's usage line
         if show is None:

@@ -1,6 +1,7 @@
 """``assay check``: the gate's checks beside the data."""
 
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,7 @@ def check(
 
     Exit codes: 0 the gate would allow, 1 deny, 2 anything else.
     """
-    if (submit or output) and sign is None:
-        raise UsageError(
-            expected="--sign KEY with --submit and --output", found="none", remedy="Make a key: `assay keys signer`."
-        )
-    activate()
+    _prepare(signs=sign is not None, hands_out=submit or output is not None)
     from audits.catalog import pack, read_policy
     from audits.local import check_locally, lineage_of, signed_result
     from governance.client import Client
@@ -74,3 +71,14 @@ def _hand_out(envelope: bytes, output: Path | None, client: "Client | None") -> 
     if client is not None:
         with client:
             typer.echo(f"Submitted as {client.submit_test_result(envelope)}", err=True)
+
+
+def _prepare(*, signs: bool, hands_out: bool) -> None:
+    """Find out now what would otherwise be found out after measuring, or check by check."""
+    if hands_out and not signs:
+        raise UsageError(
+            expected="--sign KEY with --submit and --output", found="none", remedy="Make a key: `assay keys signer`."
+        )
+    if find_spec("polars") is None:
+        raise ModuleNotFoundError("No module named 'polars'", name="polars")
+    activate()
