@@ -243,6 +243,12 @@ def decision_row(unit: AnyUnit, identifier: str) -> DecisionRow:
     return row
 
 
+def decisions_in_log(unit: AnyUnit, *, start: int, count: int) -> list[DecisionRow]:
+    """Up to ``count`` sealed decisions whose leaves lie at index ``start`` or later, in the log's order."""
+    statement = sa.select(DecisionRow).where(DecisionRow.log_index >= start).order_by(DecisionRow.log_index)
+    return list(unit.session.scalars(statement.limit(count)))
+
+
 def decision_of_evaluation(unit: AnyUnit, evaluation_id: str) -> DecisionRow | None:
     """The decision an evaluation ended in; None while it has not."""
     return unit.session.scalars(sa.select(DecisionRow).where(DecisionRow.evaluation_id == evaluation_id)).first()

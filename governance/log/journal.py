@@ -103,6 +103,17 @@ def leaf(unit: Unit | ReadUnit, index: int) -> Leaf:
     return Leaf(row.kind, row.leaf)
 
 
+def leaves_of_kind(unit: Unit | ReadUnit, kind: str, *, start: int, count: int) -> list[tuple[int, bytes]]:
+    """Index and body of up to ``count`` leaves of a kind, from index ``start`` on, in order."""
+    rows = unit.session.execute(
+        sa.select(LogEntryRow.index, LogEntryRow.leaf)
+        .where(LogEntryRow.kind == kind, LogEntryRow.index >= start)
+        .order_by(LogEntryRow.index)
+        .limit(count)
+    )
+    return [(index, body) for index, body in rows]
+
+
 def root(unit: Unit | ReadUnit, tree_size: int) -> bytes:
     """The root of the tree of the first ``tree_size`` leaves.
 

@@ -33,7 +33,8 @@ def publish(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> Ch
     with database.unit() as unit:
         journal.lock(unit)
         size = journal.size(unit)
-        last, outside = latest(unit, ring.checkpoint.public, origin=origin), _kept(kept, ring, origin)
+        last = latest(unit, ring.checkpoint.public, origin=origin)
+        outside = kept_checkpoint(kept, ring.checkpoint.public, origin=origin)
         for earlier in (last, outside):
             if earlier is not None:
                 _require_extension(unit, earlier, size)
@@ -63,7 +64,7 @@ def latest(unit: Unit | ReadUnit, key: PublicKey, *, origin: str) -> Checkpoint 
 
 
 def _require_extension(unit: Unit, earlier: Checkpoint, size: int) -> None:
-    if _extends(unit, earlier, size):
+    if extends(unit, earlier, size):
         return
     raise ProofRejected(
         expected=f"the log to extend the checkpoint of {earlier.size} leaves that was signed before",
@@ -72,7 +73,8 @@ def _require_extension(unit: Unit, earlier: Checkpoint, size: int) -> None:
     )
 
 
-def _extends(unit: Unit, earlier: Checkpoint, size: int) -> bool:
+def extends(unit: Unit | ReadUnit, earlier: Checkpoint, size: int) -> bool:
+    """Whether the log's first ``size`` leaves begin with the tree of an earlier checkpoint."""
     try:
         proof = journal.consistency(unit, earlier.size, size)
         present = journal.root(unit, size)
@@ -81,7 +83,13 @@ def _extends(unit: Unit, earlier: Checkpoint, size: int) -> bool:
     return verify_consistency(earlier.size, size, proof, earlier.root, present)
 
 
-def _kept(path: Path, ring: KeyRing, origin: str) -> Checkpoint | None:
+def kept_checkpoint(path: Path, key: PublicKey, *, origin: str) -> Checkpoint | None:
+    """The last checkpoint in the file outside the database; None when there is no file.
+
+    Raises:
+        ProofRejected: what the file holds was not signed by ``key`` for ``origin``.
+        StorageUnavailable: the file cannot be read.
+    """
     try:
         note = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -89,7 +97,7 @@ def _kept(path: Path, ring: KeyRing, origin: str) -> Checkpoint | None:
     except (OSError, ValueError) as fault:
         raise _file_fault(path, fault) from fault
     try:
-        return open_checkpoint(note, origin, ring.checkpoint.public)
+        return open_checkpoint(note, origin, key)
     except AssayError as fault:
         raise ProofRejected(
             expected=f"the last checkpoint of {origin} in {path}",
