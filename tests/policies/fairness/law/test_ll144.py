@@ -27,7 +27,11 @@ CELLS: dict[Category, Tally] = {(sex, race): Tally(*FOURTEEN[race][i]) for i, se
 
 NATIVE = "American Indian or Alaska Native"
 ISLANDER = "Native Hawaiian or Other Pacific Islander"
-SMALL = {("Male", ISLANDER): "6 people", ("Male", NATIVE): "10 people", ("Female", NATIVE): "8 people"}
+SMALL: dict[Category, str] = {
+    ("Male", ISLANDER): "6 people",
+    ("Male", NATIVE): "10 people",
+    ("Female", NATIVE): "8 people",
+}
 
 
 def people(cells: dict[Category, Tally]) -> list[Person]:
