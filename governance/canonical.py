@@ -16,16 +16,35 @@ def canonical(value: Any) -> bytes:
     """The RFC 8785 bytes of a JSON value (dicts with text keys, lists, text, finite numbers, booleans, null).
 
     Raises:
-        InputRefused: the value holds NaN, an infinity, an integer beyond 2**53 or something that is not JSON.
+        InputRefused: the value holds NaN, an infinity, an integer that a double does not hold exactly, or something that is not JSON.
     """
     try:
-        return rfc8785.dumps(value)
+        return _dumped(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as fault:
         raise InputRefused(
             expected="a JSON value with finite numbers and valid Unicode",
             found=str(fault) or type(fault).__name__,
             remedy="Write large or undefined numbers as text or leave them out.",
         ) from fault
+
+
+def _dumped(value: Any) -> bytes:
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.IntegerDomainError:
+        # A double of 2**53 or more is spelt like an integer and reads back as one; its bytes must stay the same.
+        return rfc8785.dumps(_as_doubles(value))
+
+
+def _as_doubles(value: Any) -> Any:
+    """The value with those integers as floats that a double holds exactly."""
+    if isinstance(value, dict):
+        return {key: _as_doubles(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_doubles(inner) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53 and abs(value) < 2**1023:
+        return float(value) if float(value) == value else value
+    return value
 
 
 def sha256(content: bytes) -> str:
@@ -58,28 +77,15 @@ def _finite(text: str) -> float:
     return number
 
 
-def _depth_within(text: bytes) -> bool:
-    """Whether brackets nest at most ``MAX_DEPTH`` deep, ignoring those inside strings."""
-    depth = 0
-    quoted = False
-    escaped = False
-    for byte in text:
-        if quoted:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                quoted = False
-        elif byte == 0x22:
-            quoted = True
-        elif byte in (0x7B, 0x5B):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return False
-        elif byte in (0x7D, 0x5D):
-            depth -= 1
-    return True
+def _is_shallow(value: Any) -> bool:
+    """Whether containers nest at most ``MAX_DEPTH`` deep."""
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        inside = (inner for outer in layer for inner in (outer.values() if isinstance(outer, dict) else outer))
+        layer = [inner for inner in inside if isinstance(inner, dict | list)]
+        if not layer:
+            return True
+    return False
 
 
 def read_json(content: bytes) -> Any:
@@ -90,12 +96,13 @@ def read_json(content: bytes) -> Any:
             ``MAX_DEPTH``; not UTF-8.
     """
     try:
-        # Counting brackets byte by byte costs; few opening brackets cannot nest too deep.
-        if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not _depth_within(content):
-            raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
-        return json.loads(
+        value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite
         )
+        # Few opening brackets cannot nest too deep, and most bodies have few.
+        if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not _is_shallow(value):
+            raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
+        return value
     except (ValueError, RecursionError) as fault:
         raise MalformedBody(
             expected="one JSON value in UTF-8 with unique keys and finite numbers",
