@@ -16,7 +16,7 @@ def canonical(value: Any) -> bytes:
     """The RFC 8785 bytes of a JSON value (dicts with text keys, lists, text, finite numbers, booleans, null).
 
     Raises:
-        InputRefused: the value holds NaN, an infinity, an integer that a double does not hold exactly, or something that is not JSON.
+        InputRefused: it holds NaN, an infinity, an integer that a double does not hold, or something that is not JSON.
     """
     try:
         return _dumped(value)
@@ -37,13 +37,13 @@ def _dumped(value: Any) -> bytes:
 
 
 def _as_doubles(value: Any) -> Any:
-    """The value with those integers as floats that a double holds exactly."""
+    """The value with those integers as floats that are spelt as a double is."""
     if isinstance(value, dict):
         return {key: _as_doubles(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_as_doubles(inner) for inner in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53 and abs(value) < 2**1023:
-        return float(value) if float(value) == value else value
+    if isinstance(value, int) and 2**53 <= abs(value) < 2**1023 and rfc8785.dumps(float(value)) == str(value).encode():
+        return float(value)
     return value
 
 
