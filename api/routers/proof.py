@@ -1,13 +1,19 @@
-"""What a stranger needs to check this instance's decisions: its public keys and its log's newest checkpoint."""
+"""What a stranger needs to check this instance's decisions, and a monitor to watch its log.
 
-from typing import Any
+All of it is open: keys are public, and leaves hold digests, signatures and public keys, never what was digested.
+"""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathPart
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import StateOf
+from api.dependencies import ReadingUnit, StateOf
 from audits.proof import signed_checkpoint
 from governance.bundle import trust_document
+from governance.log import journal
+from governance.signing.dsse import encode
 
 router = APIRouter(prefix="/v1", tags=["proof"])
 
@@ -22,3 +28,34 @@ def trust(state: StateOf) -> dict[str, Any]:
 def checkpoint(state: StateOf) -> PlainTextResponse:
     """A signed note (C2SP tlog-checkpoint) over the log as it is now."""
     return PlainTextResponse(signed_checkpoint(state.database, state.gate).note)
+
+
+LARGEST = 2**63 - 1
+"""The largest number that the log's tables hold."""
+
+TreeSize = Annotated[int, Query(ge=0, le=LARGEST, description="A tree size, usually that of a checkpoint")]
+
+
+@router.get("/log/consistency", summary="Proof that the log only grew")
+def consistency(unit: ReadingUnit, old: TreeSize, new: TreeSize) -> dict[str, Any]:
+    """The hashes (base64, RFC 6962) that prove the tree of `new` leaves to begin with the tree of `old` leaves."""
+    hashes = journal.consistency(unit, old, new)
+    return {"old": old, "new": new, "hashes": [encode(each) for each in hashes]}
+
+
+@router.get("/log/entries/{index}", summary="One leaf of the log, with its proof")
+def entry(
+    unit: ReadingUnit,
+    index: Annotated[int, PathPart(ge=0, le=LARGEST)],
+    size: Annotated[int, Query(ge=1, le=LARGEST, description="The tree to prove it in: that of a checkpoint")],
+) -> dict[str, Any]:
+    """The leaf at `index` and the hashes (base64, RFC 6962) that prove it in the tree of `size` leaves."""
+    hashes = journal.inclusion(unit, index, size)
+    leaf = journal.leaf(unit, index)
+    return {
+        "index": index,
+        "size": size,
+        "kind": leaf.kind,
+        "leaf": encode(leaf.body),
+        "hashes": [encode(each) for each in hashes],
+    }

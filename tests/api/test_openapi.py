@@ -22,9 +22,11 @@ OPEN = {
     ("GET", "/readyz"),
     ("GET", "/v1/trust"),
     ("GET", "/v1/log/checkpoint"),
+    ("GET", "/v1/log/consistency"),
+    ("GET", "/v1/log/entries/{index}"),
     ("GET", "/spec/facets/{version}/{file}"),
 }
-"""Routes that need no key: liveness, and what a stranger needs to verify decisions and read facets."""
+"""Routes that need no key: liveness, and what a stranger needs to verify decisions, watch the log and read facets."""
 
 
 def document() -> str:
