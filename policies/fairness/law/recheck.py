@@ -82,8 +82,8 @@ def read_published(text: str) -> tuple[PublishedRow, ...]:
     ``selection_or_scoring_rate``, those that are there); a line whose category is empty or unknown takes no part.
 
     Raises:
-        InputRefused: columns are missing, a line is longer or shorter than the header, a number is none, or there are
-            no lines.
+        InputRefused: columns are missing or ambiguous, a line is longer or shorter than the header, a number is
+            none, or there are no lines.
     """
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     try:
@@ -93,6 +93,7 @@ def read_published(text: str) -> tuple[PublishedRow, ...]:
             expected="a CSV with a header", found=str(fault)[:200], remedy="Write the table as CSV in UTF-8."
         ) from fault
     names = header[1]
+    _refuse_ambiguous(names)
     columns = {role: next((name for name in options if name in names), None) for role, options in _COLUMNS.items()}
     categories = [name for name in _CATEGORY if name in names]
     _refuse_missing(columns, categories, is_empty=not lines)
@@ -124,6 +125,19 @@ def recheck(
     for row in rows:
         tables.setdefault(row.table, []).append(row)
     return tuple(_recheck(name, own, tolerance, min_group_size) for name, own in tables.items())
+
+
+def _refuse_ambiguous(names: Sequence[str]) -> None:
+    """Refuse a header in which two columns could be the one that is meant."""
+    repeated = [name for name in names if names.count(name) > 1]
+    several = [[name for name in options if name in names] for options in _COLUMNS.values()]
+    doubtful = repeated or next((found for found in several if len(found) > 1), [])
+    if doubtful:
+        raise InputRefused(
+            expected="one column for each of people, selected, rate and ratio",
+            found=", ".join(doubtful[:10]),
+            remedy="Leave one of them, so that nobody has to guess which is meant.",
+        )
 
 
 def _refuse_missing(columns: Mapping[str, str | None], categories: Sequence[str], *, is_empty: bool) -> None:

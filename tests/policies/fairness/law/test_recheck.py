@@ -124,6 +124,8 @@ def test_a_table_in_which_nobody_is_selected_does_not_reproduce() -> None:
         "",
         "group,n,rate,impact_ratio\n",
         "group,n,rate\na,1,0.5\n",
+        "group,n,n,rate,impact_ratio\na,1,2,0.5,1\n",
+        "group,n,rate,selection_rate,impact_ratio\na,1,0.5,0.6,1\n",
         "group,n,impact_ratio\na,1,0.5\n",
         "n,rate,impact_ratio\n1,0.5,1\n",
         "group,n,rate,impact_ratio\na,1,0.5\n",
