@@ -6,6 +6,7 @@ people. Rates are taken as printed, since that is what a reader can check; witho
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -184,6 +185,7 @@ def _recheck(name: str, rows: Sequence[PublishedRow], tolerance: Fraction, min_g
     people = sum((row.n or Fraction(0) for row in known), Fraction(0))
     large = [row for row in known if not _is_under(row, people)]
     highest, excluding = _top(known), _top(large)
+    lines = Counter(row.category for row in known)
     found = []
     for row in rows:
         ratios = [None if row.is_unknown or not top else _quotient(row.rate, top) for top in (highest, excluding)]
@@ -195,7 +197,7 @@ def _recheck(name: str, rows: Sequence[PublishedRow], tolerance: Fraction, min_g
                 ratio_under_exclusion=ratios[1],
                 reproduces_highest=fits[0],
                 reproduces_exclusion=fits[1],
-                impossible=tuple(_impossible(row)),
+                impossible=(*_impossible(row), *(["category_twice"] if lines[row.category] > 1 else [])),
                 is_small=row.n is not None and row.n < min_group_size and not row.is_unknown,
                 may_be_excluded=not row.is_unknown and row.n is not None and _is_under(row, people),
             )

@@ -98,6 +98,7 @@ def test_unknown_people_are_no_reference(name: str) -> None:
         ("b,100,-1,0,0", "negative_number"),
         ("b,100,40,0.41,1", "rate_is_not_that_of_the_counts"),
         ("b,0,0,0,0", "ratio_of_nobody"),
+        ("b,100,50,0.5,1\nb,100,50,0.5,1", "category_twice"),
     ],
 )
 def test_what_cannot_be_true_is_named(line: str, fault: str) -> None:
