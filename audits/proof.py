@@ -2,7 +2,7 @@
 
 from audits import store
 from audits.context import GateContext
-from governance.bundle import decision_bundle
+from governance.bundle import decision_bundle, tlog_proof
 from governance.database import Database
 from governance.log import journal
 from governance.log.checkpoint import Checkpoint
@@ -19,9 +19,7 @@ def bundle_of(database: Database, context: GateContext, decision_id: str) -> byt
     with database.read_unit() as unit:
         row = store.decision_row(unit, decision_id)
         index, envelope = row.log_index, read_envelope(row.envelope)
-    checkpoint = covering_checkpoint(database, context, index)
-    with database.read_unit() as unit:
-        proof = journal.inclusion(unit, index, checkpoint.size)
+    checkpoint, proof = _proved(database, context, index)
     return decision_bundle(
         envelope,
         context.ring.decision.public,
@@ -30,6 +28,25 @@ def bundle_of(database: Database, context: GateContext, decision_id: str) -> byt
         checkpoint=checkpoint,
         checkpoint_key=context.ring.checkpoint.public,
     )
+
+
+def tlog_proof_of(database: Database, context: GateContext, decision_id: str) -> bytes:
+    """The C2SP ``tlog-proof`` of a decision's leaf, under a checkpoint that is signed when none covers it yet.
+
+    Raises:
+        NotFound: no decision has this id.
+    """
+    with database.read_unit() as unit:
+        index = store.decision_row(unit, decision_id).log_index
+    checkpoint, proof = _proved(database, context, index)
+    return tlog_proof(index, proof, checkpoint)
+
+
+def _proved(database: Database, context: GateContext, index: int) -> tuple[Checkpoint, list[bytes]]:
+    """A checkpoint that covers the leaf at ``index``, and the leaf's inclusion in its tree."""
+    checkpoint = covering_checkpoint(database, context, index)
+    with database.read_unit() as unit:
+        return checkpoint, journal.inclusion(unit, index, checkpoint.size)
 
 
 def covering_checkpoint(database: Database, context: GateContext, index: int) -> Checkpoint:

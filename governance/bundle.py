@@ -22,6 +22,7 @@ from governance.types.value import Value
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 LEAF_KIND = "dsse"
 LEAF_VERSION = "0.0.2"
 KEY_DETAILS = "PKIX_ED25519"
@@ -105,12 +106,7 @@ def decision_bundle(
     Raises:
         InputRefused: the checkpoint is older than the leaf.
     """
-    if not 0 <= index < checkpoint.size:
-        raise InputRefused(
-            expected=f"a checkpoint of more than {index} leaves",
-            found=f"one of {checkpoint.size}",
-            remedy="Publish a checkpoint after the decision is committed.",
-        )
+    _require_covered(index, checkpoint)
     proof = {
         "logIndex": str(index),
         "rootHash": encode(checkpoint.root),
@@ -132,6 +128,30 @@ def decision_bundle(
             "dsseEnvelope": envelope.document(),
         }
     )
+
+
+def tlog_proof(index: int, inclusion: Sequence[bytes], checkpoint: Checkpoint) -> bytes:
+    """The proof that the leaf at ``index`` is in the log, as text; the leaf itself is not in it.
+
+    ``inclusion`` proves the leaf in ``checkpoint``'s tree, nearest sibling first.
+
+    Raises:
+        InputRefused: the checkpoint is older than the leaf.
+
+    Source: C2SP ``tlog-proof``, "Format"; no extra data is given, since nothing would authenticate it.
+    """
+    _require_covered(index, checkpoint)
+    lines = [TLOG_PROOF_HEADER, f"index {index}", *(encode(each) for each in inclusion)]
+    return ("\n".join(lines) + f"\n\n{checkpoint.note}").encode()
+
+
+def _require_covered(index: int, checkpoint: Checkpoint) -> None:
+    if not 0 <= index < checkpoint.size:
+        raise InputRefused(
+            expected=f"a checkpoint of more than {index} leaves",
+            found=f"one of {checkpoint.size}",
+            remedy="Publish a checkpoint after the decision is committed.",
+        )
 
 
 def trusted_root(origin: str, key: PublicKey, valid_from: datetime) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api import examples
 from api.body import read_body
@@ -16,7 +16,7 @@ from api.state import State
 from audits import store
 from audits.answers import decided, full, pending
 from audits.gate import Accepted, request
-from audits.proof import bundle_of
+from audits.proof import bundle_of, tlog_proof_of
 from governance.access.keys import Principal
 from governance.canonical import canonical, read_json
 from governance.types.evaluation import EvaluationRequest
@@ -84,6 +84,17 @@ def bundle(state: StateOf, decision_id: str) -> Response:
     return Response(
         bundle_of(state.database, state.gate, decision_id), media_type="application/vnd.dev.sigstore.bundle.v0.3+json"
     )
+
+
+@router.get(
+    "/decisions/{decision_id}/tlog-proof",
+    summary="A decision's place in the log",
+    dependencies=[permit("read")],
+    response_class=PlainTextResponse,
+)
+def log_proof(state: StateOf, decision_id: str) -> PlainTextResponse:
+    """The inclusion proof and checkpoint (C2SP tlog-proof) of the leaf that the decision's bundle holds."""
+    return PlainTextResponse(tlog_proof_of(state.database, state.gate, decision_id))
 
 
 def _accept(state: State, principal: Principal, body: bytes, key: str) -> Accepted:

@@ -1,4 +1,4 @@
-"""A monitor without a key follows the log over HTTP."""
+"""A monitor without a key follows the log over HTTP, and a decision's place in it is given as text."""
 
 import base64
 from typing import Any
@@ -11,6 +11,7 @@ from governance.log.journal import Leaf
 from governance.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from governance.verify import read_trust
 from tests.support.service import Service
+from tests.support.story import ask, policy, publish
 
 OPEN = {"Authorization": ""}
 
@@ -79,3 +80,22 @@ def test_what_the_log_does_not_hold_is_refused_by_name(service: Service, path: s
     answer = service.http.get(path, headers=OPEN)
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_place_of_a_decision_in_the_log_is_that_of_the_leaf_in_its_bundle(service: Service) -> None:
+    publish(service, policy())
+    answer = ask(service).json()
+    base = f"/v1/decisions/{answer['decision_id']}"
+    header, place, *rest = service.http.get(f"{base}/tlog-proof").text.split("\n")
+    assert (header, place) == ("c2sp.org/tlog-proof@v1", f"index {answer['log']['index']}")
+    path, note = rest[: rest.index("")], "\n".join(rest[rest.index("") + 1 :])
+    trust = read_trust(service.http.get("/v1/trust").content)
+    signed = open_checkpoint(note, trust.origin, trust.log_key())
+    bundled = service.http.get(f"{base}/bundle").json()["verificationMaterial"]["tlogEntries"][0]
+    leaf = leaf_hash(base64.b64decode(bundled["canonicalizedBody"]))
+    proof = [base64.b64decode(each, validate=True) for each in path]
+    assert verify_inclusion(leaf, answer["log"]["index"], signed.size, proof, signed.root)
+
+
+def test_an_unknown_decision_has_no_place_in_the_log(service: Service) -> None:
+    assert service.http.get("/v1/decisions/none/tlog-proof").status_code == 404
