@@ -56,6 +56,8 @@ class Log:
 def log(database_url: str, tmp_path: Path) -> Iterator[Log]:
     with running(tmp_path / "home", database_url) as service:
         publish(service, policy())
+        with service.state.database.unit() as unit:
+            journal.append(unit, [Leaf("event", b"earlier 0"), Leaf("event", b"earlier 1")])
         first, second = ask(service).json(), ask(service, key="k2").json()
         assert service.http.get("/v1/log/checkpoint").status_code == 200
         yield Log(service, (first["log"]["index"], second["log"]["index"]))
@@ -79,6 +81,13 @@ def test_a_changed_leaf_is_named_by_its_index(log: Log) -> None:
     changed = log.indexes[1]
     log.change("log_entry", "UPDATE log_entry SET leaf = :leaf WHERE leaf_index = :at", leaf=b"other", at=changed)
     assert log.refusal().pointer == str(changed)
+
+
+def test_a_changed_hash_is_named_by_the_leaf_that_made_it(log: Log) -> None:
+    level = log.check().size.bit_length() - 1  # the largest complete subtree, which the root is folded from
+    assert level > 0
+    log.change("log_node", "UPDATE log_node SET hash = :hash WHERE level = :level", hash=b"h" * 32, level=level)
+    assert log.refusal().pointer == str(2**level - 1)
 
 
 @pytest.mark.parametrize(
