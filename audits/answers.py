@@ -28,7 +28,12 @@ def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
         "decision_digest": row.digest,
         "waivers_used": [],
         "break_glass": None,
-        "links": {"self": f"/v1/gate/evaluations/{row.evaluation_id}", "decision": base, "bundle": f"{base}/bundle"},
+        "links": {
+            "self": f"/v1/gate/evaluations/{row.evaluation_id}",
+            "decision": base,
+            "bundle": f"{base}/bundle",
+            "tlog_proof": f"{base}/tlog-proof",
+        },
         "log": {"index": row.log_index, "origin": decision.origin},
     }
 
