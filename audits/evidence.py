@@ -15,7 +15,7 @@ from governance.signing import dsse
 from governance.signing.keys import PublicKey
 from governance.signing.statement import decision_statement, read_test_result
 from governance.types.decision import Decision
-from governance.types.manifest import Manifest
+from governance.types.manifest import FeatureDictionary, Manifest
 from governance.types.results import Origin
 from governance.types.value import parse_value
 
@@ -80,7 +80,8 @@ def artifact_uris(manifest: Manifest) -> list[str]:
     """Every artifact URI the manifest names."""
     dataset = manifest.dataset.file if manifest.dataset else None
     files = [manifest.predictions, manifest.counts, manifest.model, dataset]
-    return [file.uri for file in files if file is not None]
+    dictionary = [manifest.features.dictionary] if isinstance(manifest.features, FeatureDictionary) else []
+    return [file.uri for file in files if file is not None] + dictionary
 
 
 def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id: str) -> DecisionRow:

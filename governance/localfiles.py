@@ -70,12 +70,12 @@ def read_manifest(path: Path) -> LocalManifest:
             expected="a manifest of kind assay.evidence/v1", found=type(raw).__name__, remedy="See docs/evidence.md."
         )
     files: dict[str, Path] = {}
-    parts = [raw.get("predictions"), raw.get("counts"), raw.get("model")]
-    if isinstance(raw.get("dataset"), dict):
-        parts.append(raw["dataset"].get("file"))
-    for part in parts:
-        if isinstance(part, dict) and str(part.get("uri", "")).startswith("file:"):
-            local = path.parent / part["uri"].removeprefix("file:")
-            part["uri"] = f"artifact:{file_digest(local)}"
-            files[part["uri"]] = local
+    dataset = raw.get("dataset")
+    named = [(raw.get(part), "uri") for part in ("predictions", "counts", "model")]
+    named += [(dataset.get("file") if isinstance(dataset, dict) else None, "uri"), (raw.get("features"), "dictionary")]
+    for part, member in named:
+        if isinstance(part, dict) and str(part.get(member, "")).startswith("file:"):
+            local = path.parent / part[member].removeprefix("file:")
+            part[member] = f"artifact:{file_digest(local)}"
+            files[part[member]] = local
     return LocalManifest(parse_value(Manifest, raw, what="a manifest of kind assay.evidence/v1"), files)

@@ -97,6 +97,12 @@ class FeatureEntry(Value):
     justification: str | None = None
 
 
+class FeatureDictionary(Value):
+    """The feature dictionary as a document of its own: a YAML or JSON mapping of feature to entry, uploaded."""
+
+    dictionary: ArtifactURI
+
+
 class Manifest(Value):
     """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it.
 
@@ -115,7 +121,7 @@ class Manifest(Value):
     threshold: DecimalText | None = None
     sensitive: dict[str, Attribute] = Field(default_factory=dict)
     intersections: tuple[tuple[str, ...], ...] = ()
-    features: dict[str, FeatureEntry] = Field(default_factory=dict)
+    features: FeatureDictionary | dict[str, FeatureEntry] = Field(default_factory=dict)
     collected_at: datetime | None = None
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
 

@@ -14,6 +14,7 @@ from governance.check import Facts, ModelSession
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Attribute, Manifest
 from governance.types.results import Input, Measurement
+from policies.explainability.dictionary import entries, with_dictionary
 from policies.explainability.numbers import additivity_error, association, direction, group_means, share
 from policies.explainability.params import MEASURED_WITH, ExplainabilityParams
 from policies.frames.coding import bin_names, place
@@ -33,7 +34,7 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
             weight or row id; a file that cannot be read; whatever the sandbox refuses; attributions that do not add
             up to the output within ``params.additivity``.
     """
-    manifest = manifest_of(facts)
+    manifest = with_dictionary(manifest_of(facts), facts.files)
     features = _declared_features(manifest)
     session, digest = _session(facts)
     table = open_table(facts, [*features, *manifest.sensitive, *_order_key(manifest)])
@@ -229,7 +230,7 @@ def _model(manifest: Manifest, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_documented(manifest: Manifest, feature: str) -> bool:
     """Whether the feature has a dictionary entry with a source in lineage or a lawful basis."""
-    entry = manifest.features.get(feature)
+    entry = entries(manifest).get(feature)
     return entry is not None and (entry.source is not None or entry.lawful_basis is not None)
 
 
@@ -242,7 +243,7 @@ def _features(
 ) -> list[dict[str, Any]]:
     features, result = frame.columns, []
     for position, name in enumerate(features):
-        entry = manifest.features.get(name)
+        entry = entries(manifest).get(name)
         result.append(
             {
                 "name": name,
