@@ -21,6 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-snapshots", action="store_true", help="write generated files anew")
 
 
+def pytest_configure() -> None:
+    """One width of terminal for all: a narrow one would break the words that tests look for in tables."""
+    os.environ["COLUMNS"] = "200"
+
+
 def shared_path(name: str) -> Path:
     """A file or folder of the material beside the checkout; the test skips where it is absent."""
     path = SHARED / name
