@@ -193,6 +193,15 @@ def _of_outcome(body: FairnessBody, assessment: Assessment, outcome: GroupOutcom
     return [_finding("fairness.shortfall", outcome, message, {**where, "group": list(low), "shortfall": missing})]
 
 
+REMEDIES = {
+    "fairness.rows_needed": "Collect more rows of the group and submit fresh evidence.",
+    "fairness.shortfall": "Find what carries the gap, then train again without it or under a constraint on the rate",
+}
+"""What to do about a finding, by its code; a shortfall adds how far there is to go."""
+
+
 def _finding(code: str, outcome: GroupOutcome, message: str, place: Mapping[str, object]) -> Finding:
     severity = Severity.HIGH if outcome.status is CheckStatus.FAILED else Severity.WARNING
-    return Finding.model_validate({"code": code, "severity": severity, "message": message, "data": dict(place)})
+    remedy = REMEDIES[code] + (f": {message}" if code == "fairness.shortfall" else "")
+    parts = {"code": code, "severity": severity, "message": message, "remediation": remedy, "data": dict(place)}
+    return Finding.model_validate(parts)

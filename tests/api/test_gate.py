@@ -39,6 +39,7 @@ def test_a_fair_model_is_allowed_and_an_unfair_one_denied_with_the_number(servic
     assert float(denied["checks"][0]["observed"]) == pytest.approx((30 / 200) / (110 / 200))
     assert denied["valid_until"] is None
     assert denied["reasons"][0]["check"] == "fairness"
+    assert "58 more positive decisions among 200" in denied["reasons"][0]["remediation"]
 
 
 def test_the_signed_decision_verifies_offline_and_says_what_the_answer_said(service: Service) -> None:
