@@ -80,10 +80,11 @@ def request(
     if row is None:  # the same request arrived twice at one moment, and the other was first
         return _replayed(_first_of(unit, principal, key), body_digest)
     identifier = row.id  # after the commit the row can no longer be asked
-    if missing(unit, row):
+    case, planned = _case(unit, row)
+    if case and to_measure(unit, case, planned, now=unit.now):
         unit.after_commit(lambda: ring(identifier))
     else:
-        conclude(unit, context, row)
+        _conclude(unit, context, row, case, planned)
     return Accepted(identifier, replayed=False)
 
 
@@ -166,7 +167,12 @@ def conclude(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRo
 
     Past the deadline nothing is waited for: what is missing then makes the verdict indeterminate.
     """
-    case, planned = _case(unit, row)
+    return _conclude(unit, context, row, *_case(unit, row))
+
+
+def _conclude(
+    unit: Unit, context: GateContext, row: EvaluationRow, case: Case | None, planned: list[Planned]
+) -> DecisionRow | None:
     outcomes = [outcome(unit, case, check, now=unit.now) for check in planned] if case else []
     combined = combine(case.policy if case else None, {item.id: item.result for item in outcomes})
     if combined.verdict is Verdict.PENDING:
@@ -175,6 +181,12 @@ def conclude(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRo
             unit.session.flush()
             return None
         combined = _review_missed(combined)
+    return _end(unit, context, row, outcomes, combined)
+
+
+def _end(
+    unit: Unit, context: GateContext, row: EvaluationRow, outcomes: list[CheckOutcome], combined: Combined
+) -> DecisionRow:
     decision = _decision(unit, context, row, outcomes, combined)
     sealed = seal(unit, context, decision, evaluation_id=row.id)
     row.state = "done"
@@ -251,11 +263,7 @@ def abandon(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow
         message="The service met a fault of its own in each of its attempts; nothing was decided.",
         remediation="Ask the operator to look at the service's log, then ask the gate again.",
     )
-    decision = _decision(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)))
-    sealed = seal(unit, context, decision, evaluation_id=row.id)
-    row.state = "done"
-    unit.session.flush()
-    return sealed
+    return _end(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)))
 
 
 def _reference(row: EvaluationRow) -> PolicyReference | None:

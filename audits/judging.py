@@ -98,7 +98,7 @@ def _unanswered(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> C
             "Submit a manifest that says what is measured: POST /v1/evidence.",
         )  # fmt: skip
     limit = case.policy.evidence.max_age
-    if stored_for(unit, planned, case.row.manifest_digest) or collected_at_of(unit, case.row) < now - duration(limit):
+    if stored_for(unit, planned, case.row.manifest_digest) or _is_too_old(unit, case, now):
         return _broken(
             planned, CheckStatus.INSUFFICIENT_EVIDENCE, "evidence.not_acceptable",
             f"The evidence for {planned.check.id} is older than {limit} or less trusted than the policy asks "
@@ -119,6 +119,10 @@ def collected_at_of(unit: Unit, row: EvaluationRow) -> datetime:
     return min([*instants, *([stated] if stated else [])])
 
 
+def _is_too_old(unit: Unit, case: Case, now: datetime) -> bool:
+    return collected_at_of(unit, case.row) < now - duration(case.policy.evidence.max_age)
+
+
 def _broken(planned: Planned, status: CheckStatus, code: str, message: str, remedy: str) -> CheckResult:
     finding = Finding(code=code, severity=Severity.HIGH, message=message, remediation=remedy)
     return CheckResult(
@@ -134,9 +138,7 @@ def _broken(planned: Planned, status: CheckStatus, code: str, message: str, reme
 
 def to_measure(unit: Unit, case: Case, plan: Sequence[Planned], *, now: datetime) -> list[Planned]:
     """Checks whose measurement has yet to be made here: planned, without acceptable evidence, and not refused."""
-    if case.row.manifest_digest is None or collected_at_of(unit, case.row) < now - duration(
-        case.policy.evidence.max_age
-    ):
+    if case.row.manifest_digest is None or _is_too_old(unit, case, now):
         return []
     refused = {fault["check"] for fault in case.row.faults}
     return [
