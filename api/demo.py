@@ -15,6 +15,7 @@ import typer
 
 from governance._siblings import home
 from governance.cli.output import CHECK_COLUMNS, check_rows, print_table
+from governance.cli.server import set_up
 from governance.client import Client
 from governance.errors import Unreachable, UsageError
 from governance.localfiles import read_manifest
@@ -46,7 +47,10 @@ def play(folder: Path, *, leave_up: bool) -> None:
     began = time.monotonic()
     folder = folder.resolve()
     _fresh(folder)
-    key = _set_up(folder / "service")
+    _step("Setting up an embedded database, signing keys and a service key")
+    key = set_up(folder / "service", f"sqlite:///{folder / 'service' / 'assay.db'}", name="demo")
+    if key is None:
+        raise RuntimeError("the folder was made anew, and holds keys all the same")
     with _service(folder) as url:
         stage = Stage(folder, home() / "examples" / "credit_line", url, key)
         with Client(url, key) as client:
@@ -67,26 +71,6 @@ def _fresh(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARKER).touch()
-
-
-def _set_up(service: Path) -> str:
-    """A database, signing keys and a service key of its own; the key's text."""
-    from governance.access.keys import create_key
-    from governance.database import Database
-    from governance.migration import upgrade
-    from governance.settings import Settings
-    from governance.signing.keys import create_ring
-
-    _step("Setting up an embedded database, signing keys and a service key")
-    service.mkdir()
-    settings = Settings(home=service)
-    upgrade(f"sqlite:///{service / 'assay.db'}")
-    create_ring(settings.home / "keys")
-    database = Database(f"sqlite:///{service / 'assay.db'}")
-    with database.unit() as unit:
-        key = create_key(unit, name="demo", roles=["ci", "policy_publisher"])
-    database.close()
-    return key
 
 
 @contextmanager

@@ -1,15 +1,34 @@
 """``assay keys``: signing keys of the instance, service keys of its users, and signers whose evidence is trusted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from governance.cli.output import JSON_HELP, print_json, print_table
 from governance.errors import NotFound, UsageError
 
+if TYPE_CHECKING:
+    from governance.database import Database
+
 app = typer.Typer(no_args_is_help=True, help="Signing keys, service keys and trusted signers.")
 ROLES = typer.Option([], "--role", help="ci, data_steward, policy_publisher, auditor or admin; may be repeated.")
+
+
+@contextmanager
+def _opened() -> "Iterator[Database]":
+    """The database of the settings, closed when the block ends."""
+    from governance.database import Database
+    from governance.settings import Settings
+
+    database = Database(Settings().resolved_database_url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @app.command("init")
@@ -43,16 +62,13 @@ def create(
 ) -> None:
     """Make a service key and print it, once."""
     from governance.access.keys import create_key
-    from governance.database import Database
     from governance.migration import require_head
-    from governance.settings import Settings
 
-    database = Database(Settings().resolved_database_url)
-    require_head(database)
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    with database.unit() as unit:
-        token = create_key(unit, name=name, roles=roles, expires_at=expires)
-    database.close()
+    with _opened() as database:
+        require_head(database)
+        with database.unit() as unit:
+            token = create_key(unit, name=name, roles=roles, expires_at=expires)
     if as_json:
         print_json({"key": token, "name": name, "roles": roles})
     else:
@@ -63,13 +79,9 @@ def create(
 def list_all(as_json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> None:
     """List service keys without their secrets."""
     from governance.access.keys import list_keys
-    from governance.database import Database
-    from governance.settings import Settings
 
-    database = Database(Settings().resolved_database_url)
-    with database.read_unit() as unit:
+    with _opened() as database, database.read_unit() as unit:
         found = list_keys(unit)
-    database.close()
     if as_json:
         print_json({"keys": found})
         return
@@ -86,13 +98,9 @@ def _cell(value: str | list[str] | None) -> str:
 def revoke(identifier: str = typer.Argument(..., help="The key's id: the part after assay_.")) -> None:
     """Make a service key useless from now on."""
     from governance.access.keys import revoke_key
-    from governance.database import Database
-    from governance.settings import Settings
 
-    database = Database(Settings().resolved_database_url)
-    with database.unit() as unit:
+    with _opened() as database, database.unit() as unit:
         revoke_key(unit, identifier)
-    database.close()
     typer.echo(f"{identifier} is revoked.")
 
 
@@ -115,18 +123,14 @@ def trust_signer_command(
 ) -> None:
     """Take test results signed by this key as attested evidence."""
     from governance.access.signers import trust_signer
-    from governance.database import Database
-    from governance.settings import Settings
     from governance.signing.keys import PublicKey
 
     try:
         key = PublicKey.from_pem(path.read_text())
     except (OSError, UnicodeDecodeError) as fault:
         raise UsageError(expected=f"a public key in {path}", found=str(fault), remedy="Check the path.") from fault
-    database = Database(Settings().resolved_database_url)
-    with database.unit() as unit:
+    with _opened() as database, database.unit() as unit:
         trust_signer(unit, keyid=key.keyid, name=name, public_key=key.der)
-    database.close()
     typer.echo(f"Evidence signed by {key.keyid} is trusted as {name!r}.")
 
 
@@ -134,13 +138,9 @@ def trust_signer_command(
 def distrust_signer_command(keyid: str = typer.Argument(..., help="The id of the signer's key.")) -> None:
     """Take no further test results signed by this key; what was taken before stays on record."""
     from governance.access.signers import distrust_signer
-    from governance.database import Database
-    from governance.settings import Settings
 
-    database = Database(Settings().resolved_database_url)
-    with database.unit() as unit:
+    with _opened() as database, database.unit() as unit:
         was_known = distrust_signer(unit, keyid)
-    database.close()
     if not was_known:
         raise NotFound(expected="the key id of a trusted signer", found=repr(keyid), remedy="Check the id.")
     typer.echo(f"{keyid} is not trusted any more.")

@@ -46,7 +46,9 @@ def serve(
 
     settings = Settings()
     if setup:
-        set_up(settings.home)
+        token = set_up(settings.home, settings.resolved_database_url, name="first")
+        if token is not None:
+            typer.echo(f"A service key, shown only now: {token}")
     configure_logs()
     listener = _listen(host or settings.host, settings.port if port is None else port)
     app = create_app(settings)
@@ -72,25 +74,26 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from fault
 
 
-def set_up(home: Path) -> None:
-    """Make the database and the signing keys where they are missing, and a first service key with new ones."""
+def set_up(home: Path, database_url: str, *, name: str) -> str | None:
+    """Make the database and the signing keys where they are missing.
+
+    With new signing keys comes a first service key called ``name``, whose text is given; None where keys were there.
+    """
     from governance.access.keys import create_key
     from governance.database import Database
     from governance.migration import upgrade
-    from governance.settings import Settings
     from governance.signing.keys import create_ring
 
-    settings = Settings(home=home)
     home.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.resolved_database_url)
+    upgrade(database_url)
     if (home / "keys").exists():
-        return
+        return None
     create_ring(home / "keys")
-    database = Database(settings.resolved_database_url)
+    database = Database(database_url)
     with database.unit() as unit:
-        token = create_key(unit, name="first", roles=["ci", "policy_publisher"])
+        token = create_key(unit, name=name, roles=["ci", "policy_publisher"])
     database.close()
-    typer.echo(f"A service key, shown only now: {token}")
+    return token
 
 
 def worker() -> None:
