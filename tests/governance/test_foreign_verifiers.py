@@ -1,7 +1,6 @@
 """Other people's tools accept our bundles and refuse changed ones: npm @sigstore/verify, securesystemslib, openssl."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,11 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # it has no __all__
 
 from governance.bundle import Trust, trust_of
-from governance.database import Database
 from governance.signing.dsse import decode, encode, pae
 from governance.signing.keys import create_ring
 from governance.types.results import Verdict
-from governance.verify import read_trust
 from tests.support.foreign import ForeignVerifier, install
-from tests.support.proof import ORIGIN, Instance, build_instance, decision
+from tests.support.proof import ORIGIN, Instance, decision
 
 Document = dict[str, Any]
 
@@ -27,20 +24,6 @@ Document = dict[str, Any]
 @pytest.fixture(scope="session")
 def npm_verifier(tmp_path_factory: pytest.TempPathFactory) -> ForeignVerifier:
     return install(tmp_path_factory.mktemp("npm"))
-
-
-@pytest.fixture(scope="module")
-def instance(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    folder = tmp_path_factory.mktemp("instance")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    database = Database(f"sqlite:///{folder / 'assay.db'}")
-    yield build_instance(database, folder / "home")
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def trust(instance: Instance) -> Trust:
-    return read_trust(instance.trust())
 
 
 @pytest.fixture(scope="module")

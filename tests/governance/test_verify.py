@@ -2,7 +2,6 @@
 
 import copy
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,20 +26,6 @@ from governance.verify import STEPS, read_trust, verify_bundle
 from tests.support.proof import MODEL, NOW, ORIGIN, Instance, build_instance, decision
 
 Document = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def instance(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    folder = tmp_path_factory.mktemp("instance")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    database = Database(f"sqlite:///{folder / 'assay.db'}")
-    yield build_instance(database, folder / "home")
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def trust(instance: Instance) -> Trust:
-    return read_trust(instance.trust())
 
 
 @pytest.fixture(scope="module")
