@@ -14,10 +14,13 @@ ArtifactURI = Annotated[str, StringConstraints(pattern=r"^artifact:sha256:[0-9a-
 
 
 class DataFile(Value):
-    """A table in the artifact store. ``join_on`` is the key that joins it to the other file, where there are two."""
+    """A table in the artifact store. ``join_on`` is the key that joins it to the other file, where there are two.
+
+    ``jsonl`` is one JSON object a line, ``arrow`` the Arrow IPC file format (Feather 2).
+    """
 
     uri: ArtifactURI
-    format: Literal["parquet", "csv"]
+    format: Literal["parquet", "csv", "jsonl", "arrow"]
     join_on: str | None = None
 
     @property
@@ -48,12 +51,16 @@ class ModelFile(Value):
 
 
 class Columns(Value):
-    """Which column is what. A decision is a class; a score needs the manifest's ``threshold`` to become one."""
+    """Which column is what. A decision is a class; a score needs the manifest's ``threshold`` to become one.
+
+    ``prediction`` is a number that was predicted for the label, which is then a number too (regression).
+    """
 
     row_id: str | None = None
     label: str | None = None
     decision: str | None = None
     score: str | None = None
+    prediction: str | None = None
     weight: str | None = None
     features: tuple[str, ...] = ()
 
@@ -107,6 +114,8 @@ class Manifest(Value):
     """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it.
 
     ``counts`` is a published table instead of rows: a column for each sensitive attribute, ``n`` and ``selected``.
+    ``classes`` lists all values of labels and decisions where there are more than two: each is measured one against
+    the rest, or only those that ``positive.decision`` names.
     """
 
     kind: Literal["assay.evidence/v1"]
@@ -118,6 +127,7 @@ class Manifest(Value):
     columns: Columns = Columns()
     positive: Coding = Coding()
     negative: Coding = Coding()
+    classes: tuple[Scalar, ...] = ()
     threshold: DecimalText | None = None
     sensitive: dict[str, Attribute] = Field(default_factory=dict)
     intersections: tuple[tuple[str, ...], ...] = ()
@@ -135,7 +145,22 @@ class Manifest(Value):
         if two_files and not (self.predictions and self.predictions.join_on):
             raise ValueError("two files are joined by a declared key: set predictions.join_on")
         self._refuse_rows_beside_counts()
+        self._refuse_two_meanings()
         return self
+
+    def _refuse_two_meanings(self) -> None:
+        """A label is a number or a class; a class of several has no threshold and no negative values of its own."""
+        columns, negative = self.columns, self.negative
+        if columns.prediction is not None and any((columns.decision, columns.score, self.threshold, self.classes)):
+            raise ValueError("a predicted number has no decision, score, threshold or classes beside it")
+        if not self.classes:
+            return
+        if len({str(one) for one in self.classes}) != len(self.classes) or len(self.classes) < 2:
+            raise ValueError("classes are two or more, each named once")
+        if columns.decision is None or columns.score is not None:
+            raise ValueError("classes are values of columns.decision, without a score beside it")
+        if negative.label is not None or negative.decision is not None or self.positive.label is not None:
+            raise ValueError("with classes name at most positive.decision: the rest of the classes is negative")
 
     def _refuse_rows_beside_counts(self) -> None:
         """Counts and rows of one measurement could contradict each other, and counts have no columns to name."""
@@ -143,6 +168,6 @@ class Manifest(Value):
             return
         if self.predictions is not None or (self.dataset is not None and self.dataset.file is not None):
             raise ValueError("a measurement is of rows or of counts: leave out counts, or predictions and dataset.file")
-        columns = self.columns
-        if any((columns.row_id, columns.label, columns.decision, columns.score, columns.weight, self.threshold)):
+        columns = self.columns.model_dump(exclude={"features"}).values()
+        if any((*columns, self.threshold, self.classes)):
             raise ValueError("counts hold no columns of rows and no threshold: leave columns and threshold out")

@@ -1,12 +1,13 @@
 """The files of a manifest as lazy frames. Columns of a CSV stay text: the format has no types to trust."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 from polars.exceptions import PolarsError
 
 from governance.check import Facts
@@ -112,7 +113,8 @@ def _open(facts: Facts, role: str, file: DataFile) -> Source:
     with refusing_unreadable(f"the {role}"):
         is_text = file.format == "csv"
         repeated = _repeated_names(path) if is_text else frozenset[str]()
-        frame = _scan_csv(path) if is_text else _scan_parquet(path)
+        # A column of dictionary codes means its words; they are compared as text.
+        frame = _SCANS[file.format](path).with_columns((selectors.categorical() | selectors.enum()).cast(pl.String))
         schema = dict(frame.collect_schema())
         if is_text:
             # A line with too many fields has shifted its values, and is only seen where all columns are read.
@@ -127,6 +129,24 @@ def _scan_parquet(path: Path) -> pl.LazyFrame:
 
 def _scan_csv(path: Path) -> pl.LazyFrame:
     return pl.scan_csv(path, infer_schema=False, glob=False, truncate_ragged_lines=False, encoding="utf8")
+
+
+def _scan_jsonl(path: Path) -> pl.LazyFrame:
+    # All lines are read for the types: from the first lines alone, later values of another kind would become null.
+    return pl.scan_ndjson(path, infer_schema_length=None)
+
+
+def _scan_arrow(path: Path) -> pl.LazyFrame:
+    return pl.scan_ipc(path, glob=False, hive_partitioning=False)
+
+
+_SCANS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
+    "parquet": _scan_parquet,
+    "csv": _scan_csv,
+    "jsonl": _scan_jsonl,
+    "arrow": _scan_arrow,
+}
+"""How each format of a manifest is read."""
 
 
 def _repeated_names(path: Path) -> frozenset[str]:

@@ -15,16 +15,19 @@ from governance.types.manifest import Manifest
 def artifact(path: Path) -> dict[str, Any]:
     """The manifest's entry for a file."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"uri": f"artifact:sha256:{digest}", "format": "csv" if path.suffix == ".csv" else "parquet"}
+    return {"uri": f"artifact:sha256:{digest}", "format": path.suffix.removeprefix(".")}
 
 
 def write(path: Path, table: Mapping[str, Any] | pl.DataFrame) -> Path:
     """The path, after the table was written there in the format of its suffix."""
     frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(dict(table), strict=False)
-    if path.suffix == ".csv":
-        frame.write_csv(path)
-    else:
-        frame.write_parquet(path)
+    writers = {
+        ".csv": frame.write_csv,
+        ".parquet": frame.write_parquet,
+        ".jsonl": frame.write_ndjson,
+        ".arrow": frame.write_ipc,
+    }
+    writers[path.suffix](path)
     return path
 
 
