@@ -23,6 +23,7 @@ from governance.jobs.engine import Task
 from governance.migration import require_head
 from governance.settings import Settings
 from governance.signing.keys import open_ring
+from lineage.replay import require_current
 
 log = structlog.get_logger("assay.service")
 
@@ -40,7 +41,8 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
     """The parts of a service, opened and checked.
 
     Raises:
-        WrongRevision: the database is at another revision. UsageError: the signing keys are missing.
+        WrongRevision: the database is at another revision. StaleProjections: lineage must be rebuilt first.
+        UsageError: the signing keys are missing.
     """
     database = Database(settings.resolved_database_url, clock=clock)
     require_head(database)
@@ -48,6 +50,7 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
     artifacts = ArtifactStore(settings.resolved_artifacts_url)
     context = GateContext(settings, ring, artifacts)
     with database.unit() as unit:
+        require_current(unit)
         install_packs(unit)
     engine = build_engine(settings, [EvaluationTask(database, context)])
     return State(settings, database, artifacts, context, engine)

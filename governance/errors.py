@@ -129,6 +129,14 @@ class WrongRevision(AssayError):
     title = "The database is at another revision"
 
 
+class StaleProjections(AssayError):
+    """What is derived from the event log was derived by other rules than those of this version."""
+
+    code = "lineage.stale"
+    status = 503
+    title = "Lineage must be rebuilt"
+
+
 class Unreachable(AssayError):
     """The client could not reach the service, or got no usable answer."""
 

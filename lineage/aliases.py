@@ -1,7 +1,7 @@
-"""Symlinks resolved when read: which names stand for the same bytes, as of an instant.
+"""Symlinks and renames resolved when read: which names stand for the same dataset, as of an instant.
 
 The dataset that carries the facet is the canonical one; of several carriers in one group the least by namespace and
-name.
+name, where none of them was renamed to another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from lineage.fact_tables import RenameRow, SymlinkRow
 from lineage.identity import stamp_after
 from lineage.reading import Reader, among, nodes_by_id
-from lineage.tables import SymlinkRow
+from lineage.tables import DatasetVersionRow
 
 
 @dataclass
@@ -42,22 +43,29 @@ class Aliases:
         if not datasets:
             return
         pairs: set[tuple[int, int]] = set()
+        renamed: set[int] = set()
         reached: set[int] = set(datasets)
         fresh = list(datasets)
         while fresh:
-            found = _pairs(self.unit, fresh, self.as_of)
+            renames = _renames(self.unit, fresh, self.as_of)
+            renamed |= {old for _, old in renames}
+            found = _pairs(self.unit, fresh, self.as_of) | renames
             pairs |= found
             fresh = [node for node in dict.fromkeys(end for pair in found for end in pair) if node not in reached]
             reached.update(fresh)
         self._canonical.update((node, node) for node in reached)
         for group in _groups(pairs):
-            self._settle(group, {carrier for carrier, _ in pairs if carrier in group})
+            carriers = {carrier for carrier, _ in pairs if carrier in group}
+            self._settle(group, carriers - renamed or carriers)
 
     def _are_there(self) -> bool:
         """Whether any dataset has an alias at all, so that an instance without them pays nothing."""
         if self._exist is None:
-            query = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id).limit(1)
-            self._exist = self.unit.session.scalar(query) is not None
+            linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id).limit(1)
+            session = self.unit.session
+            self._exist = session.scalar(linked) is not None or (
+                session.scalar(sa.select(RenameRow.old_id).limit(1)) is not None
+            )
         return self._exist
 
     def _settle(self, group: set[int], carriers: set[int]) -> None:
@@ -81,6 +89,33 @@ def _pairs(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tu
             among(unit, column, nodes), link.alias_id != link.carrier_id, link.stamp == latest.scalar_subquery()
         )
         found |= {(carrier, alias) for carrier, alias in unit.session.execute(query)}
+    return found
+
+
+def _renames(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tuple[int, int]]:
+    """(carrier, old name) where one of the nodes is either and nothing else has had the old name since.
+
+    A name has another owner once a later event renames something to it, renames it again or creates it anew.
+    """
+    link, other = RenameRow, aliased(RenameRow)
+    before = sa.true() if as_of is None else other.stamp < stamp_after(as_of)
+    later = sa.select(other.old_id).where(
+        sa.or_(other.carrier_id == link.old_id, other.old_id == link.old_id), other.stamp > link.stamp, before
+    )
+    version = DatasetVersionRow
+    created = sa.select(version.id).where(
+        version.node_id == link.old_id, version.lifecycle == "CREATE", version.last_stamp > link.stamp
+    )
+    if as_of is not None:
+        created = created.where(version.first_stamp < stamp_after(as_of))
+    found: set[tuple[int, int]] = set()
+    for column in (link.carrier_id, link.old_id):
+        query = sa.select(link.carrier_id, link.old_id).where(
+            among(unit, column, nodes), link.old_id != link.carrier_id, ~later.exists(), ~created.exists()
+        )
+        if as_of is not None:
+            query = query.where(link.stamp < stamp_after(as_of))
+        found |= {(carrier, old) for carrier, old in unit.session.execute(query)}
     return found
 
 

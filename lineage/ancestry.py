@@ -1,6 +1,5 @@
 """Everything upstream of a model version at run level: which runs, which versions of which datasets, how precisely."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, Pr
 from governance.types.subject import Subject
 from lineage.aliases import Aliases
 from lineage.descriptions import Known, content_digest_of, describe_points, describe_runs
+from lineage.mapping import known_pairs
 from lineage.points import Point, Points, Read
 from lineage.precision import (
     Flows,
@@ -24,7 +24,7 @@ from lineage.precision import (
 )
 from lineage.reading import Reader, among, until
 from lineage.subjects import Found, find_subject
-from lineage.tables import INPUT, FlowRow, RunDatasetRow, RunRow
+from lineage.tables import INPUT, FlowRow, MappingRow, RunDatasetRow, RunRow
 
 MAX_POINTS = 20_000
 """Versions in one ancestry; beyond it the answer is marked as truncated, and a check cannot pass on it."""
@@ -110,12 +110,16 @@ def _load(walk: _Trace, runs: Sequence[int]) -> None:
 def _load_flows(walk: _Trace, runs: Sequence[int]) -> None:
     unit = walk.known.unit
     walk.flows.update((run, Flows()) for run in runs)
-    query = sa.select(FlowRow).where(among(unit, FlowRow.run_id, runs), until(FlowRow.first_seen, walk.known.as_of))
-    rows = list(unit.session.scalars(query))
-    canonical = walk.known.aliases.canonical([end for row in rows for end in (row.source_id, row.target_id)])
-    for row in rows:
+    query = (
+        sa.select(FlowRow, MappingRow.content)
+        .outerjoin(MappingRow, MappingRow.id == FlowRow.mapping_id)
+        .where(among(unit, FlowRow.run_id, runs), until(FlowRow.first_seen, walk.known.as_of))
+    )
+    rows = unit.session.execute(query).all()
+    canonical = walk.known.aliases.canonical([end for row, _ in rows for end in (row.source_id, row.target_id)])
+    for row, mapping in rows:
         source, target = (canonical.get(end, end) for end in (row.source_id, row.target_id))
-        pairs = None if row.columns is None else [tuple(pair) for pair in json.loads(row.columns)]
+        pairs = known_pairs(mapping)
         walk.flows[row.run_id].add(source, target, pairs, is_explicit=bool(row.is_explicit))
 
 

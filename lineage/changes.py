@@ -1,94 +1,61 @@
 """What a batch of events says, as rows to merge. Pure: events in, rows out, keyed by identities, not by row ids."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lineage.events import DatasetMention, Event
+from lineage.events import DatasetMention, Event, JobMention
+from lineage.fact_tables import DATASET_FACETS, JOB_FACETS, RUN_FACETS
 from lineage.facts import (
     dataset_type,
+    deployment_row,
     erasure,
+    facet_keys,
     job_type,
     model_row,
+    nominal_times,
     parent_of,
     provenance_row,
+    renamed_from,
     symlinks_of,
     version_of,
 )
-from lineage.flows import Flow, flows_of
-from lineage.identity import canonical_run_id, node_identity, run_identity
+from lineage.flows import Flow, Names, flows_of
+from lineage.identity import NodeKind, canonical_run_id, namespace_identity, node_identity, run_identity
+from lineage.labels import labels_in
 from lineage.merging import Rules, merge_row
+from lineage.rules import (
+    DEPLOYMENTS,
+    EDGES,
+    ERASURES,
+    FACET_KEYS,
+    FACETS,
+    FLOW_EDGES,
+    FLOWS,
+    LABELS,
+    MAPPINGS,
+    MODELS,
+    NAMESPACES,
+    NODES,
+    PROVENANCE,
+    RENAMES,
+    RUN_DATASETS,
+    RUNS,
+    SYMLINKS,
+    TEXTS,
+    VERSION_USES,
+    VERSIONS,
+)
 from lineage.state import RANKS
-from lineage.tables import (
-    INPUT,
-    OUTPUT,
-    DatasetVersionRow,
-    EdgeRow,
-    ErasureRow,
-    FlowRow,
-    ModelRow,
-    NodeRow,
-    ProvenanceRow,
-    RunDatasetRow,
-    RunRow,
-    SymlinkRow,
-    VersionUseRow,
-)
+from lineage.tables import INPUT, OUTPUT
 
-NODES = Rules(
-    NodeRow,
-    ("identity",),
-    least=("first_seen", "explicit_since"),
-    greatest=("last_seen",),
-    latest=(("type_stamp", ("type", "subtype")),),
-    returning=("id", "identity"),
-)
-RUNS = Rules(
-    RunRow,
-    ("identity",),
-    least=("first_start", "first_running", "first_event"),
-    greatest=("end_stamp", "last_event"),
-    bits=("end_kinds", "is_explicit"),
-    latest=(
-        ("job_stamp", ("job_id",)),
-        ("parent_stamp", ("parent_run_id", "parent_namespace", "parent_name")),
-    ),
-    returning=("id", "identity"),
-)
-RUN_DATASETS = Rules(
-    RunDatasetRow, ("run_id", "role", "node_id", "job_id"), least=("first_seen",), greatest=("last_seen",)
-)
-EDGES = Rules(
-    EdgeRow,
-    ("job_id", "role", "node_id"),
-    least=("first_seen",),
-    greatest=("last_seen",),
-    add=("run_count",),
-    latest=(("latest_stamp", ("latest_run_id",)),),
-)
-VERSIONS = Rules(
-    DatasetVersionRow,
-    ("identity",),
-    least=("first_stamp",),
-    greatest=("last_stamp",),
-    latest=(("row_count_stamp", ("row_count",)),),
-    returning=("id", "identity"),
-)
-VERSION_USES = Rules(VersionUseRow, ("run_id", "role", "version_id"), least=("first_seen",))
-FLOWS = Rules(
-    FlowRow,
-    ("job_id", "run_id", "source_id", "target_id"),
-    least=("first_seen",),
-    bits=("is_explicit",),
-    latest=(("stamp", ("columns",)),),
-)
-SYMLINKS = Rules(SymlinkRow, ("carrier_id", "stamp", "alias_id"))
-PROVENANCE = Rules(ProvenanceRow, ("identity",), least=("recorded_at",))
-MODELS = Rules(
-    ModelRow, ("node_id", "run_id", "content_digest"), least=("first_seen",), latest=(("stamp", ("facet",)),)
-)
-ERASURES = Rules(ErasureRow, ("node_id", "erased_at", "change"))
+NO_FACETS = b"[[],[],[]]"
+"""The keys of an entity without facets (``lineage.facts.facet_keys``)."""
+
+SORT_KEY = 200
+"""Characters of a name that its index holds: even in four bytes each they fit what PostgreSQL indexes."""
 
 
 @dataclass
@@ -112,167 +79,190 @@ def derive(events: Iterable[tuple[Event, datetime]]) -> Changes:
     """What the events say; each comes with the instant it was recorded."""
     changes = Changes()
     for event, recorded_at in events:
-        _derive_one(changes, event, recorded_at)
+        _Reading(changes, event, recorded_at).derive()
     return changes
 
 
-def _derive_one(changes: Changes, event: Event, recorded_at: datetime) -> None:
-    if event.dataset is not None:
-        _dataset(changes, event, event.dataset, recorded_at, run=None)
-        return
-    if event.job is None:
-        return
-    flows, is_explicit = flows_of(event)
-    kind, subtype = job_type(event.job.facets)
-    job = _node(changes, event, "job", (event.job.namespace, event.job.name), type=kind, subtype=subtype)
-    if is_explicit:
-        changes.rows[NODES][(job,)]["explicit_since"] = _least(
-            changes.rows[NODES][(job,)]["explicit_since"], event.time
-        )
-    run = _run(changes, event, job, is_explicit) if event.run_id is not None else None
-    for mentions, role in ((event.inputs, INPUT), (event.outputs, OUTPUT)):
-        for mention in mentions:
-            node = _dataset(changes, event, mention, recorded_at, run=run, role=role)
-            _edge(changes, event, job, run, (role, node))
-    for flow in flows:
-        _flow(changes, event, job, run, flow)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One event while its rows are made."""
 
+    changes: Changes
+    event: Event
+    recorded_at: datetime
 
-def _least(old: datetime | None, new: datetime) -> datetime:
-    return new if old is None or new < old else old
+    def derive(self) -> None:
+        event = self.event
+        if event.dataset is not None:
+            self._dataset(event.dataset, run=None)
+            return
+        if event.job is None:
+            return
+        flows, is_explicit = flows_of(event)
+        job = self._job(event.job, is_explicit=is_explicit)
+        run = self._run(job, is_explicit=is_explicit) if event.run_id is not None else None
+        for mentions, role in ((event.inputs, INPUT), (event.outputs, OUTPUT)):
+            for mention in mentions:
+                node = self._dataset(mention, run=run, role=role)
+                self._edge(job, run, (role, node))
+        for flow in flows:
+            self._flow(job, run, flow)
 
+    def _node(self, kind: NodeKind, names: Names, *, is_named: bool = True, **known: Any) -> bytes:
+        """Record a mention of a node; its identity. A name that only a symlink gives is no entity of its own."""
+        seen = self.event.time if is_named else None
+        seen_at = {"first_seen": seen, "last_seen": seen, "last_recorded": self.recorded_at if is_named else None}
+        namespace = namespace_identity(names[0])
+        self.changes.add(NAMESPACES, {"identity": namespace, "name": names[0], **seen_at})
+        identity = node_identity(kind, *names)
+        types = known.get("types") or (None, None)
+        row = {
+            "identity": identity,
+            "kind": kind,
+            "namespace": names[0],
+            "name": names[1],
+            "namespace_id": namespace,
+            "sort_key": names[1][:SORT_KEY],
+            **seen_at,
+            "type": types[0],
+            "subtype": types[1],
+            "type_stamp": self.event.stamp if any(types) else None,
+            "explicit_since": known.get("explicit_since"),
+        }
+        self.changes.add(NODES, row)
+        return identity
 
-def _node(
-    changes: Changes, event: Event, kind: str, names: tuple[str, str], *, is_named: bool = True, **types: str | None
-) -> bytes:
-    """Record a mention of a node; its identity. A name that only a symlink gives is no entity of its own."""
-    identity = node_identity("job" if kind == "job" else "dataset", *names)
-    seen = event.time if is_named else None
-    has_type = any(types.values())
-    row = {
-        "identity": identity,
-        "kind": kind,
-        "namespace": names[0],
-        "name": names[1],
-        "first_seen": seen,
-        "last_seen": seen,
-        "type": types.get("type"),
-        "subtype": types.get("subtype"),
-        "type_stamp": event.stamp if has_type else None,
-        "explicit_since": None,
-    }
-    changes.add(NODES, row)
-    return identity
+    def _job(self, mention: JobMention, *, is_explicit: bool) -> bytes:
+        names = (mention.namespace, mention.name)
+        since = self.event.time if is_explicit else None
+        job = self._node("job", names, types=job_type(mention.facets), explicit_since=since)
+        self._facets(JOB_FACETS, job, facet_keys(mention.facets, {}))
+        self._labels(job, mention.facets)
+        return job
 
+    def _run(self, job: bytes, *, is_explicit: bool) -> bytes:
+        event = self.event
+        run_id = event.run_id or ""
+        identity = run_identity(run_id)
+        rank = RANKS.get(event.event_type or "")
+        parent = parent_of(event.run_facets)
+        nominal = nominal_times(event.run_facets)
+        row = {
+            "identity": identity,
+            "run_id": canonical_run_id(run_id),
+            "job_id": job,
+            "job_stamp": event.stamp,
+            "first_start": event.time if event.event_type == "START" else None,
+            "first_running": event.time if event.event_type == "RUNNING" else None,
+            "end_stamp": event.stamp[:8] + bytes([rank]) if rank else None,
+            "end_kinds": 1 << rank if rank else 0,
+            "first_event": event.time,
+            "last_event": event.time,
+            "is_explicit": int(is_explicit),
+            "parent_run_id": parent[0] if parent else None,
+            "parent_namespace": parent[1] if parent else None,
+            "parent_name": parent[2] if parent else None,
+            "parent_stamp": event.stamp if parent else None,
+            "nominal_start": nominal[0] if nominal else None,
+            "nominal_end": nominal[1] if nominal else None,
+            "nominal_stamp": event.stamp if nominal else None,
+        }
+        self.changes.add(RUNS, row)
+        self._facets(RUN_FACETS, identity, facet_keys(event.run_facets, {}) or NO_FACETS)
+        deployment = deployment_row(event)
+        if deployment is not None:
+            self.changes.add(DEPLOYMENTS, {"run_id": identity, **deployment})
+        return identity
 
-def _run(changes: Changes, event: Event, job: bytes, is_explicit: bool) -> bytes:
-    run_id = event.run_id or ""
-    identity = run_identity(run_id)
-    rank = RANKS.get(event.event_type or "")
-    parent = parent_of(event.run_facets)
-    row = {
-        "identity": identity,
-        "run_id": canonical_run_id(run_id),
-        "job_id": job,
-        "job_stamp": event.stamp,
-        "first_start": event.time if event.event_type == "START" else None,
-        "first_running": event.time if event.event_type == "RUNNING" else None,
-        "end_stamp": event.stamp[:8] + bytes([rank]) if rank else None,
-        "end_kinds": 1 << rank if rank else 0,
-        "first_event": event.time,
-        "last_event": event.time,
-        "is_explicit": int(is_explicit),
-        "parent_run_id": parent[0] if parent else None,
-        "parent_namespace": parent[1] if parent else None,
-        "parent_name": parent[2] if parent else None,
-        "parent_stamp": event.stamp if parent else None,
-    }
-    changes.add(RUNS, row)
-    return identity
+    def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> bytes:
+        node = self._node("dataset", (mention.namespace, mention.name), types=dataset_type(mention.facets))
+        self._facets(DATASET_FACETS, node, facet_keys(mention.facets, mention.role_facets))
+        self._labels(node, mention.facets)
+        version = version_of(mention, node, self.event.stamp)
+        if version is not None:
+            self.changes.add(VERSIONS, version)
+            if run is not None:
+                use = {"run_id": run, "role": role, "version_id": version["identity"], "first_seen": self.event.time}
+                self.changes.add(VERSION_USES, use)
+        self._names(mention, node)
+        self._facts(mention, node, run)
+        return node
 
+    def _names(self, mention: DatasetMention, node: bytes) -> None:
+        """What the mention says about other names of the dataset."""
+        aliases = symlinks_of(mention)
+        if aliases is not None:
+            listed = [self._node("dataset", names, is_named=False) for names in aliases]
+            for alias in listed or [node]:
+                self.changes.add(SYMLINKS, {"carrier_id": node, "stamp": self.event.stamp, "alias_id": alias})
+        previous = renamed_from(mention.facets)
+        if previous is not None:
+            old = self._node("dataset", previous, is_named=False)
+            self.changes.add(RENAMES, {"carrier_id": node, "stamp": self.event.stamp, "old_id": old})
 
-def _dataset(
-    changes: Changes,
-    event: Event,
-    mention: DatasetMention,
-    recorded_at: datetime,
-    *,
-    run: bytes | None,
-    role: int = OUTPUT,
-) -> bytes:
-    kind, subtype = dataset_type(mention.facets)
-    node = _node(changes, event, "dataset", (mention.namespace, mention.name), type=kind, subtype=subtype)
-    version = version_of(mention, node, event.stamp)
-    if version is not None:
-        changes.add(VERSIONS, version)
+    def _facts(self, mention: DatasetMention, node: bytes, run: bytes | None) -> None:
+        provenance = provenance_row(mention, node, self.event, self.recorded_at)
+        if provenance is not None:
+            self.changes.add(PROVENANCE, provenance)
+        model = model_row(mention, self.event)
+        if model is not None:
+            self.changes.add(MODELS, {"node_id": node, "run_id": run, **model})
+        change = erasure(mention.facets)
+        if change is not None:
+            self.changes.add(ERASURES, {"node_id": node, "erased_at": self.event.time, "change": change})
+
+    def _facets(self, place: int, entity: bytes, keys: bytes | None) -> None:
+        if keys is not None:
+            row = {"place": place, "entity_id": entity, "keys_id": self._content(FACET_KEYS, keys)}
+            self.changes.add(FACETS, {**row, "stamp": self.event.stamp})
+
+    def _labels(self, node: bytes, facets: Mapping[str, Any]) -> None:
+        for key, content in labels_in(facets):
+            text = None if content is None else self._content(TEXTS, content)
+            self.changes.add(LABELS, {"node_id": node, "key": key, "stamp": self.event.stamp, "text_id": text})
+
+    def _content(self, rules: Rules, content: bytes) -> bytes:
+        """Record a content that is stored once; its digest (32 bytes)."""
+        digest = hashlib.sha256(content).digest()
+        self.changes.add(rules, {"digest": digest, "content": content})
+        return digest
+
+    def _edge(self, job: bytes, run: bytes | None, end: tuple[int, bytes]) -> None:
+        role, node = end
+        seen: Mapping[str, Any] = {"first_seen": self.event.time, "last_seen": self.event.time}
+        edge = {
+            "job_id": job,
+            "role": role,
+            "node_id": node,
+            **seen,
+            "run_count": 0,
+            "latest_run_id": run,
+            "latest_stamp": self.event.stamp if run is not None else None,
+        }
+        self.changes.add(EDGES, edge)
         if run is not None:
-            use = {"run_id": run, "role": role, "version_id": version["identity"], "first_seen": event.time}
-            changes.add(VERSION_USES, use)
-    _facts(changes, event, mention, recorded_at, node=node, run=run)
-    return node
+            self.changes.add(RUN_DATASETS, {"run_id": run, "role": role, "node_id": node, "job_id": job, **seen})
 
-
-def _facts(
-    changes: Changes,
-    event: Event,
-    mention: DatasetMention,
-    recorded_at: datetime,
-    *,
-    node: bytes,
-    run: bytes | None,
-) -> None:
-    aliases = symlinks_of(mention)
-    if aliases is not None:
-        listed = [_node(changes, event, "dataset", names, is_named=False) for names in aliases]
-        for alias in listed or [node]:
-            changes.add(SYMLINKS, {"carrier_id": node, "stamp": event.stamp, "alias_id": alias})
-    provenance = provenance_row(mention, node, event, recorded_at)
-    if provenance is not None:
-        changes.add(PROVENANCE, provenance)
-    model = model_row(mention, event)
-    if model is not None:
-        changes.add(MODELS, {"node_id": node, "run_id": run, **model})
-    change = erasure(mention.facets)
-    if change is not None:
-        changes.add(ERASURES, {"node_id": node, "erased_at": event.time, "change": change})
-
-
-def _edge(changes: Changes, event: Event, job: bytes, run: bytes | None, end: tuple[int, bytes]) -> None:
-    role, node = end
-    seen: Mapping[str, Any] = {"first_seen": event.time, "last_seen": event.time}
-    edge = {
-        "job_id": job,
-        "role": role,
-        "node_id": node,
-        **seen,
-        "run_count": 0,
-        "latest_run_id": run,
-        "latest_stamp": event.stamp if run is not None else None,
-    }
-    changes.add(EDGES, edge)
-    if run is not None:
-        changes.add(RUN_DATASETS, {"run_id": run, "role": role, "node_id": node, "job_id": job, **seen})
-
-
-def _flow(changes: Changes, event: Event, job: bytes, run: bytes | None, flow: Flow) -> None:
-    """A flow, and the edges it implies: a dataset that only a lineage facet names is read or written all the same."""
-    ends: list[bytes | None] = []
-    for names, role in ((flow.source, INPUT), (flow.target, OUTPUT)):
-        node = _node(changes, event, "dataset", names) if names is not None else None
-        if node is not None:
-            _edge(changes, event, job, run, (role, node))
-        ends.append(node)
-    source, target = ends
-    if source is None or target is None:
-        return
-    row = {
-        "job_id": job,
-        "run_id": run,
-        "source_id": source,
-        "target_id": target,
-        "is_explicit": int(flow.is_explicit),
-        "columns": flow.columns_document(),
-        "stamp": event.stamp,
-        "first_seen": event.time,
-    }
-    changes.add(FLOWS, row)
+    def _flow(self, job: bytes, run: bytes | None, flow: Flow) -> None:
+        """A flow, and the edges it implies: what only a lineage facet names is read or written all the same."""
+        ends: list[bytes | None] = []
+        for names, role in ((flow.source, INPUT), (flow.target, OUTPUT)):
+            node = self._node("dataset", names) if names is not None else None
+            if node is not None:
+                self._edge(job, run, (role, node))
+            ends.append(node)
+        source, target = ends
+        if source is None or target is None:
+            return
+        mapping = flow.mapping()
+        row = {
+            "job_id": job,
+            "source_id": source,
+            "target_id": target,
+            "mapping_id": None if mapping is None else self._content(MAPPINGS, mapping),
+            "is_explicit": int(flow.is_explicit),
+            "first_seen": self.event.time,
+        }
+        stamp = self.event.stamp
+        self.changes.add(FLOWS, {**row, "run_id": run, "stamp": stamp})
+        self.changes.add(FLOW_EDGES, {**row, "last_seen": self.event.time, "latest_run_id": run, "latest_stamp": stamp})

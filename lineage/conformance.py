@@ -31,6 +31,7 @@ MAX_FINDINGS = 1000
 
 PROVENANCE = "assay_provenance"
 MODEL = "assay_model"
+DEPLOYMENT = "assay_deployment"
 _NAMING = frozenset({"version", "schema", "symlinks", "columnLineage", "lineage", "parent"})
 """Facets that name datasets, fields, versions or runs from which something is derived."""
 
@@ -93,11 +94,11 @@ def provenance_record(facet: Any) -> ProvenanceRecord | None:
     return _read_record(facet) if isinstance(facet, dict) and not _is_deletion(facet) else None
 
 
-def model_facet(facet: Any) -> Mapping[str, Any] | None:
-    """An ``assay_model`` facet that follows its schema and is no deletion; None for any other value."""
+def valid_facet(place: Place, key: str, facet: Any) -> Mapping[str, Any] | None:
+    """A facet that follows the newest schema of its key and is no deletion; None for any other value."""
     if not isinstance(facet, dict) or _is_deletion(facet):
         return None
-    return facet if is_valid(facet_reference("Dataset", MODEL, None), facet) else None
+    return facet if is_valid(facet_reference(place, key, None), facet) else None
 
 
 def _is_deletion(facet: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from governance.types.ancestry import DatasetVersion, RunNode
 from governance.types.provenance import ProvenanceFact, ProvenanceRecord
 from lineage.aliases import Aliases
+from lineage.fact_tables import ErasureRow, ModelRow, ProvenanceRow
 from lineage.facts import version_digest
 from lineage.identity import stamp_after, stamp_time
 from lineage.points import Point
@@ -21,11 +22,8 @@ from lineage.state import RunEvidence, RunState, gather, run_state
 from lineage.tables import (
     OUTPUT,
     DatasetVersionRow,
-    ErasureRow,
     EventRow,
-    ModelRow,
     NodeRow,
-    ProvenanceRow,
     RunDatasetRow,
     RunRow,
     VersionUseRow,
@@ -91,12 +89,12 @@ def describe_points(
 
 def field_paths(document: bytes | None) -> tuple[str, ...]:
     """The paths in a stored schema."""
-    return tuple(path for path, _ in field_types(document))
+    return tuple(path for path, _, _ in described_fields(document))
 
 
-def field_types(document: bytes | None) -> list[tuple[str, str | None]]:
-    """The paths and types in a stored schema; none without one."""
-    return [] if document is None else [(path, kind) for path, kind in json.loads(document)]
+def described_fields(document: bytes | None) -> list[tuple[str, str | None, str | None]]:
+    """The path, type and description of each field in a stored schema; none without one."""
+    return [] if document is None else [(path, kind, text) for path, kind, text in json.loads(document)]
 
 
 def _version_row(known: Known, point: Point, writers: Sequence[int]) -> DatasetVersionRow | None:

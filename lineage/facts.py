@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from governance.canonical import canonical, sha256
-from lineage.conformance import MODEL, PROVENANCE, model_facet, provenance_record
-from lineage.events import DatasetMention, Event
+from lineage.conformance import DEPLOYMENT, MODEL, PROVENANCE, provenance_record, valid_facet
+from lineage.events import DatasetMention, Event, read_time
 from lineage.identity import name_fault
 
 LIFECYCLES = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
@@ -74,8 +74,50 @@ def erasure(facets: Mapping[str, Any]) -> str | None:
     return change if change in ERASURES else None
 
 
+def renamed_from(facets: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Namespace and name that the dataset had before a RENAME that the ``lifecycleStateChange`` facet reports."""
+    facet = _facet(facets, "lifecycleStateChange")
+    previous = facet.get("previousIdentifier")
+    if facet.get("lifecycleStateChange") != "RENAME" or not isinstance(previous, dict):
+        return None
+    namespace, name = usable(previous.get("namespace")), usable(previous.get("name"))
+    return None if namespace is None or name is None else (namespace, name)
+
+
+def nominal_times(facets: Mapping[str, Any]) -> tuple[datetime | None, datetime | None] | None:
+    """Start and end of the ``nominalTime`` facet; None without one."""
+    facet = _facet(facets, "nominalTime")
+    start, end = (read_time(facet.get(name)) for name in ("nominalStartTime", "nominalEndTime"))
+    return None if start is None else (start[0], None if end is None else end[0])
+
+
+def deployment_row(event: Event) -> dict[str, Any] | None:
+    """What an ``assay_deployment`` facet says; None where it is absent or against its schema."""
+    facet = valid_facet("Run", DEPLOYMENT, event.run_facets.get(DEPLOYMENT))
+    if facet is None:
+        return None
+    content = {name: value for name, value in facet.items() if not name.startswith("_")}
+    return {
+        "environment": facet["environment"],
+        "decision_id": facet.get("decisionId"),
+        "facet": _document(content),
+        "stamp": event.stamp,
+    }
+
+
+def facet_keys(facets: Mapping[str, Any], role_facets: Mapping[str, Any]) -> bytes | None:
+    """The keys of the facets that are set, of those deleted and of those of a role, as JSON; None without any."""
+    keys: tuple[list[str], list[str], list[str]] = ([], [], sorted(role_facets))
+    for key in sorted(facets):
+        facet = facets[key]
+        keys[isinstance(facet, dict) and facet.get("_deleted") is True].append(key)
+    return _document(keys) if any(keys) else None
+
+
 def schema_document(facets: Mapping[str, Any]) -> bytes | None:
-    """Path and type of each field of the ``schema`` facet as JSON, structs before their members; None without a facet.
+    """Path, type and description of each field of the ``schema`` facet as JSON, structs before their members.
+
+    None without a facet.
 
     The segments of a path are joined by dots; one that holds a dot is set in backticks. Fields without a usable name
     are left out.
@@ -101,7 +143,7 @@ def _fields(fields: list[Any], prefix: str) -> Iterator[list[str | None]]:
         path = f"{prefix}{f'`{name}`' if name and '.' in name else name}"
         if name is None or name_fault(path) is not None:
             continue
-        yield [path, usable(entry.get("type"))]
+        yield [path, usable(entry.get("type")), usable(entry.get("description"))]
         nested = entry.get("fields")
         if isinstance(nested, list):
             yield from _fields(nested, f"{path}.")
@@ -145,7 +187,7 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
     count = row_count(mention)
     if document is None and version is None and change is None:
         return None
-    schema = None if document is None else sha256(document)
+    schema = None if document is None else _identity_of(document)
     identity = hashlib.sha256(_document([node.hex(), schema, version, change])).digest()
     return {
         "identity": identity,
@@ -159,6 +201,12 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
         "row_count": count,
         "row_count_stamp": None if count is None else stamp,
     }
+
+
+@lru_cache(maxsize=4096)
+def _identity_of(schema: bytes) -> str:
+    """The digest of paths and types: a description that changes makes no version."""
+    return sha256(_document([field[:2] for field in json.loads(schema)]))
 
 
 def version_digest(version: str) -> bytes:
@@ -201,7 +249,7 @@ def utc(instant: datetime) -> datetime:
 
 def model_row(mention: DatasetMention, event: Event) -> dict[str, Any] | None:
     """What an ``assay_model`` facet says; None where it is absent, deleted or against its schema."""
-    facet = model_facet(mention.facets.get(MODEL))
+    facet = valid_facet("Dataset", MODEL, mention.facets.get(MODEL))
     if facet is None:
         return None
     content = {name: value for name, value in facet.items() if not name.startswith("_")}

@@ -1,56 +1,49 @@
 """Which dataset feeds which, as the ``lineage`` and ``columnLineage`` facets of an event say. Pure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lineage.events import DatasetMention, Event
 from lineage.facts import usable
+from lineage.mapping import ColumnPair, Transformation, mapping_document
 
 Names = tuple[str, str]
 """Namespace and name."""
-
-Pair = tuple[str, str]
-"""Source column and target column; the target is empty where the source column affects every row (filter, join)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Data flows from ``source`` to ``target``; None is the event's own job.
 
-    ``columns`` is None where the facet names datasets only. ``is_explicit`` marks the entries of a ``lineage`` facet,
+    ``columns`` is empty where the facet names datasets only. ``is_explicit`` marks the entries of a ``lineage`` facet,
     which are the whole of the data flow that they describe.
     """
 
     source: Names | None
     target: Names | None
     is_explicit: bool
-    columns: frozenset[Pair] | None
+    columns: frozenset[ColumnPair] = frozenset()
 
-    def columns_document(self) -> bytes | None:
-        """The pairs of columns as sorted JSON."""
-        return None if self.columns is None else json.dumps(sorted(self.columns), separators=(",", ":")).encode("ascii")
+    def mapping(self) -> bytes | None:
+        """The pairs of columns as they are stored; None where datasets alone are named."""
+        return mapping_document(self.columns) if self.columns else None
 
 
 @dataclass
 class _Gathered:
-    """The flows of one event while they are gathered; a source named without a column is known as a dataset only."""
+    """The flows of one event while they are gathered."""
 
-    pairs: dict[tuple[Names | None, Names | None], set[Pair]] = field(default_factory=dict)
-    whole: set[tuple[Names | None, Names | None]] = field(default_factory=set)
+    pairs: dict[tuple[Names | None, Names | None], set[ColumnPair]] = field(default_factory=dict)
 
-    def add(self, source: Names | None, target: Names | None, pair: Pair | None) -> None:
-        pairs = self.pairs.setdefault((source, target), set())
-        if pair is None:
-            self.whole.add((source, target))
-        else:
-            pairs.add(pair)
+    def add(self, source: Names | None, target: Names | None, pair: ColumnPair) -> None:
+        self.pairs.setdefault((source, target), set()).add(pair)
 
     def flows(self, *, is_explicit: bool) -> Iterator[Flow]:
-        for ends, pairs in self.pairs.items():
-            known = ends not in self.whole and all(end is not None for end in ends)
-            yield Flow(*ends, is_explicit, frozenset(pairs) if known else None)
+        for (source, target), pairs in self.pairs.items():
+            # Datasets alone are named where no pair names a column on either side.
+            named = any(pair.source or pair.target for pair in pairs) and source is not None and target is not None
+            yield Flow(source, target, is_explicit, frozenset(pairs) if named else frozenset())
 
 
 def flows_of(event: Event) -> tuple[list[Flow], bool]:
@@ -79,17 +72,38 @@ def _output_flows(mention: DatasetMention) -> Iterator[Flow]:
         return
     facet = _live(mention.facets, "columnLineage")
     for name, entry in _items(facet.get("fields")):
+        of_field = _old_transformation(entry)
         for source in _list(entry.get("inputFields") if isinstance(entry, dict) else None):
-            _column(gathered, source, target, name)
+            _column(gathered, source, target, name, of_field)
     for source in _list(facet.get("dataset")):
-        _column(gathered, source, target, "")
+        _column(gathered, source, target, "", ())
     yield from gathered.flows(is_explicit=False)
 
 
-def _column(gathered: _Gathered, source: Any, target: Names, name: str) -> None:
+def _column(gathered: _Gathered, source: Any, target: Names, name: str, otherwise: tuple[Transformation, ...]) -> None:
     names, column = _names(source), usable(source.get("field")) if isinstance(source, dict) else None
     if names is not None and column is not None and (usable(name) or name == ""):
-        gathered.add(names, target, (column, name))
+        gathered.add(names, target, ColumnPair(column, name, _transformations(source) or otherwise))
+
+
+def _transformations(source: Any) -> tuple[Transformation, ...]:
+    """How the column goes on, as the producer told it; what is no transformation is left out."""
+    return tuple(
+        Transformation(
+            usable(entry.get("type")), usable(entry.get("subtype")), usable(entry.get("description")),
+            entry.get("masking") is True,
+        )
+        for entry in _list(source.get("transformations"))
+        if isinstance(entry, dict)
+    )  # fmt: skip
+
+
+def _old_transformation(entry: Any) -> tuple[Transformation, ...]:
+    """``transformationType`` of a field, as producers before version 1-1-0 of the facet told it."""
+    kind = usable(entry.get("transformationType")) if isinstance(entry, dict) else None
+    if kind is None:
+        return ()
+    return (Transformation("DIRECT", kind, usable(entry.get("transformationDescription")), kind == "MASKED"),)
 
 
 def _entry(gathered: _Gathered, entry: Any) -> None:
@@ -100,12 +114,12 @@ def _entry(gathered: _Gathered, entry: Any) -> None:
     if entry.get("type") == "DATASET" and target is not None:
         _inputs(gathered, entry, target)
         if not _list(entry.get("inputs")) and not _items(entry.get("fields")):
-            gathered.add(None, target, None)
+            gathered.add(None, target, ColumnPair("", ""))
     elif entry.get("type") == "JOB" and "name" not in entry:
         for source in _list(entry.get("inputs")):
             names = _names(source)
             if names is not None and source.get("type") == "DATASET":
-                gathered.add(names, None, None)
+                gathered.add(names, None, ColumnPair("", ""))
 
 
 def _inputs(gathered: _Gathered, holder: Mapping[str, Any], target: Names) -> None:
@@ -120,14 +134,13 @@ def _input(gathered: _Gathered, source: Any, target: Names, name: str) -> None:
     if not isinstance(source, dict):
         return
     if source.get("type") == "JOB" and "name" not in source:
-        gathered.add(None, target, None)
+        gathered.add(None, target, ColumnPair("", ""))
         return
     names = _names(source)
     if names is None or source.get("type") != "DATASET":
         return
-    column = usable(source.get("field"))
-    is_pair = column is not None and (usable(name) is not None or name == "")
-    gathered.add(names, target, (column or "", name) if is_pair else None)
+    column, end = usable(source.get("field")) or "", usable(name) or ""
+    gathered.add(names, target, ColumnPair(column, end, _transformations(source)))
 
 
 def _names(holder: Any) -> Names | None:

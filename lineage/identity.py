@@ -54,6 +54,11 @@ def node_identity(kind: NodeKind, namespace: str, name: str) -> bytes:
     return hashlib.sha256(f"{kind}\0{namespace}\0{name}".encode()).digest()
 
 
+def namespace_identity(namespace: str) -> bytes:
+    """32 bytes that stand for the namespace."""
+    return hashlib.sha256(f"namespace\0{namespace}".encode()).digest()
+
+
 def run_identity(run_id: str) -> bytes:
     """32 bytes that stand for the run. A UUID counts whatever its spelling; other text counts as sent."""
     return hashlib.sha256(f"run\0{canonical_run_id(run_id)}".encode()).digest()

@@ -13,7 +13,7 @@ from governance.database import UTCDateTime
 from lineage.aliases import Aliases
 from lineage.graph import Direction
 from lineage.reading import Reader, among, gathered, id_list, listed, pairs, until
-from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowRow, NodeRow, RunDatasetRow, RunRow
+from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowEdgeRow, NodeRow, RunDatasetRow, RunRow
 
 EdgesMode = Literal["ever", "current"]
 Pairs = list[tuple[int, int]]
@@ -84,14 +84,15 @@ class StoredLinks:
             (job, member): node for job, node in entered for member in self.aliases.members(node)
         }  # fmt: skip
         upstream = direction == "upstream"
-        here, there = (FlowRow.target_id, FlowRow.source_id) if upstream else (FlowRow.source_id, FlowRow.target_id)
+        ends = (FlowEdgeRow.target_id, FlowEdgeRow.source_id)
+        here, there = ends if upstream else (ends[1], ends[0])
         query = (
-            sa.select(FlowRow.job_id, here, there)
+            sa.select(FlowEdgeRow.job_id, here, there)
             .where(
-                among(self.unit, FlowRow.job_id, sorted({job for job, _ in entered})),
+                among(self.unit, FlowEdgeRow.job_id, sorted({job for job, _ in entered})),
                 among(self.unit, here, sorted({node for _, node in members})),
-                FlowRow.is_explicit == 1,
-                until(FlowRow.first_seen, self.as_of),
+                FlowEdgeRow.is_explicit == 1,
+                until(FlowEdgeRow.first_seen, self.as_of),
             )
             .distinct()
         )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from governance.clock import rfc3339
-from lineage.descriptions import field_types
+from lineage.descriptions import described_fields
 from lineage.identity import run_uuid
 from lineage.links import StoredLinks
 from lineage.neighbourhood import Graph, GraphNode
@@ -87,8 +87,8 @@ def _datasets(unit: Reader, graph: Graph, datasets: list[int]) -> dict[int, dict
             "physicalName": node.name,
             "sourceName": node.namespace,
             "fields": [
-                {"name": name, "type": kind, "tags": [], "description": None}
-                for name, kind in field_types(fields.get(node.row_id))
+                {"name": name, "type": kind, "tags": [], "description": text}
+                for name, kind, text in described_fields(fields.get(node.row_id))
             ],
             "lastModifiedAt": _time(rows[node.row_id].last_seen),
             "description": None,

@@ -13,7 +13,7 @@ from lineage.conformance import Finding
 from lineage.descriptions import evidence_of
 from lineage.reading import Reader, among
 from lineage.state import RunState, run_state
-from lineage.tables import DatasetVersionRow, EventRow, FindingRow, NodeRow, RunRow
+from lineage.tables import DatasetVersionRow, EventRow, FindingRow, NodeRow, PayloadRow, RunRow
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -42,19 +42,21 @@ def stored_event(unit: Reader, digest: str) -> StoredEvent:
         raise InputRefused(
             expected="sha256: and 64 hexadecimal digits", found=digest[:80], remedy="Correct it.", pointer="digest"
         )
-    row = unit.session.scalar(sa.select(EventRow).where(EventRow.digest == bytes.fromhex(match[1])))
-    if row is None:
+    query = sa.select(EventRow, PayloadRow.body).join(PayloadRow, PayloadRow.event_id == EventRow.id)
+    stored = unit.session.execute(query.where(EventRow.digest == bytes.fromhex(match[1]))).first()
+    if stored is None:
         raise NotFound(
             expected="the digest of a stored event",
             found=digest,
             remedy="Use the digest that the answer to the event carried.",
         )
+    row, body = stored
     found = unit.session.scalars(
         sa.select(FindingRow).where(FindingRow.event_id == row.id).order_by(FindingRow.position)
     )
     return StoredEvent(
         digest="sha256:" + row.digest.hex(),
-        body=row.body,
+        body=body,
         kind=row.kind,
         event_time=row.event_time,
         arrived_at=row.arrived_at,

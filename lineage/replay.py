@@ -1,16 +1,22 @@
-"""Rebuilding everything derived from the event log."""
+"""Rebuilding everything derived from the event log, and telling when that is due."""
 
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from governance.database import Unit
+from governance.database import Database, Unit
+from governance.errors import StaleProjections
 from lineage.changes import derive
 from lineage.conformance import findings
 from lineage.events import read_stored
+from lineage.merging import Rules, insert_new
 from lineage.store import clear_derived, write, write_findings
-from lineage.tables import EventRow
+from lineage.tables import EventRow, PayloadRow, ProjectionRow
 
+VERSION = 1
+"""Of the rules by which the derived tables are filled; when they change, it does, and a rebuild is due."""
+
+PROJECTION = Rules(ProjectionRow, ("id",))
 BATCH = 500  # events held in memory at a time
 
 
@@ -21,21 +27,63 @@ def replay(unit: Unit) -> int:
     """
     clear_derived(unit)
     count = 0
-    for rows in _batches(unit):
-        events = [(read_stored(row.body, row.redaction_version), row.arrived_at) for row in rows]
+    for batch in _batches(unit):
+        events = [(read_stored(body, row.redaction_version), row.arrived_at) for row, body in batch]
         write(unit, derive(events))
         write_findings(unit, {event.digest_bytes: findings(event) for event, _ in events})
         count += len(events)
+    _mark(unit)
     return count
 
 
-def _batches(unit: Unit) -> Iterator[list[EventRow]]:
+def bring_up_to_date(database: Database) -> None:
+    """Rebuild the derived tables where they were filled by other rules than this version's."""
+    with database.unit() as unit:
+        if not _is_current(unit):
+            replay(unit)
+
+
+def require_current(unit: Unit) -> None:
+    """Return when the derived tables follow the rules of this version; an empty event log is marked as such.
+
+    Raises:
+        StaleProjections: they do not; the message names the command that mends it.
+    """
+    if _is_current(unit):
+        return
+    if unit.session.scalar(sa.select(EventRow.id).limit(1)) is not None:
+        raise StaleProjections(
+            expected=f"lineage derived by version {VERSION} of its rules",
+            found="lineage derived by another version, or not yet",
+            remedy="Run `assay lineage replay` with this version.",
+        )
+    _mark(unit)
+
+
+def _is_current(unit: Unit) -> bool:
+    return unit.session.scalar(sa.select(ProjectionRow.version)) == VERSION
+
+
+def _mark(unit: Unit) -> None:
+    unit.session.execute(sa.delete(ProjectionRow))
+    row = [{"id": 1, "version": VERSION}]
+    # Two servers that start at one moment on an empty database both come here.
+    unit.session.connection().execute(insert_new(PROJECTION, unit.dialect), row)
+
+
+def _batches(unit: Unit) -> Iterator[list[tuple[EventRow, bytes]]]:
     last = 0
     while True:
-        query = sa.select(EventRow).where(EventRow.id > last).order_by(EventRow.id).limit(BATCH)
-        rows = list(unit.session.scalars(query))
+        query = (
+            sa.select(EventRow, PayloadRow.body)
+            .join(PayloadRow, PayloadRow.event_id == EventRow.id)
+            .where(EventRow.id > last)
+            .order_by(EventRow.id)
+            .limit(BATCH)
+        )
+        rows = [(row, body) for row, body in unit.session.execute(query)]
         if not rows:
             return
         yield rows
-        last = rows[-1].id
+        last = rows[-1][0].id
         unit.session.expunge_all()

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from governance.errors import Conflict
 from governance.types.subject import Subject
 from lineage.descriptions import Known, model_members
+from lineage.fact_tables import ModelRow
 from lineage.reading import among, find_node, nodes_by_id, until
-from lineage.tables import OUTPUT, ModelRow, RunDatasetRow
+from lineage.tables import OUTPUT, RunDatasetRow
 
 
 @dataclass(frozen=True, slots=True)

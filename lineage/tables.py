@@ -19,19 +19,31 @@ OUTPUT = 1
 
 
 class EventRow(Row):
-    """An event as stored, once per digest. Append-only; triggers on both databases refuse changes."""
+    """An event as it was taken, once per digest. Append-only; triggers on both databases refuse changes.
+
+    Its bytes are apart, in ``PayloadRow``: no list reads them, and they may be pruned.
+    """
 
     __tablename__ = "lineage_event"
+    __table_args__ = (sa.Index(None, "event_time", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     digest: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
-    body: Mapped[bytes] = mapped_column(sa.LargeBinary)
     redaction_version: Mapped[int] = mapped_column(sa.SmallInteger)
     kind: Mapped[str] = mapped_column(sa.Text)
     event_type: Mapped[str | None] = mapped_column(sa.Text)
     event_time: Mapped[datetime]
     arrived_at: Mapped[datetime]
     run_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary, index=True)
+
+
+class PayloadRow(Row):
+    """The bytes of an event. They are never changed; they are deleted only where a pruning is on record."""
+
+    __tablename__ = "lineage_payload"
+
+    event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
 class FindingRow(Row):
@@ -47,20 +59,44 @@ class FindingRow(Row):
     found: Mapped[str] = mapped_column(sa.Text)
 
 
+class NamespaceRow(Row):
+    """A namespace that an event named as that of a job or dataset; ``identity`` is the SHA-256 of its name."""
+
+    __tablename__ = "lineage_namespace"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    first_seen: Mapped[datetime | None]
+    last_seen: Mapped[datetime | None]
+    last_recorded: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+
 class NodeRow(Row):
     """A dataset or job. ``identity`` digests kind and names, since PostgreSQL indexes no value above 2,700 bytes.
 
     ``first_seen`` is null for a name that only a symlink or lineage facet gave: such a node is no entity of its own.
     ``type`` and ``subtype`` are those of the ``datasetType`` facet, or ``processingType`` and ``jobType``.
+    ``last_recorded`` is when the latest event that names it arrived; a node whose ``deleted_at`` is not earlier is
+    hidden. ``sort_key`` is the beginning of the name, as much as an index takes.
     """
 
     __tablename__ = "lineage_node"
+    __table_args__ = (
+        sa.Index(None, "namespace_id", "kind", "sort_key", "id"),
+        sa.Index(None, "kind", "sort_key", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
     kind: Mapped[str] = mapped_column(sa.Text)
     namespace: Mapped[str] = mapped_column(sa.Text)
     name: Mapped[str] = mapped_column(sa.Text)
+    namespace_id: Mapped[int] = mapped_column(sa.BigInteger)
+    sort_key: Mapped[str] = mapped_column(sa.Text)
+    last_recorded: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
     first_seen: Mapped[datetime | None]
     last_seen: Mapped[datetime | None]
     type: Mapped[str | None] = mapped_column(sa.Text)
@@ -91,6 +127,9 @@ class RunRow(Row):
     parent_namespace: Mapped[str | None] = mapped_column(sa.Text)
     parent_name: Mapped[str | None] = mapped_column(sa.Text)
     parent_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    nominal_start: Mapped[datetime | None]
+    nominal_end: Mapped[datetime | None]
+    nominal_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
 
 
 class RunDatasetRow(Row):
@@ -129,7 +168,8 @@ class EdgeRow(Row):
 class DatasetVersionRow(Row):
     """A state of a dataset that an event told: its schema, reported version and lifecycle change; never of a run.
 
-    ``version_digest`` is the SHA-256 of the reported version, which may be too long for an index.
+    ``version_digest`` is the SHA-256 of the reported version, which may be too long for an index. ``fields`` lists
+    path, type and description of each field; a description is no part of the version's identity.
     """
 
     __tablename__ = "lineage_dataset_version"
@@ -163,7 +203,7 @@ class VersionUseRow(Row):
 class FlowRow(Row):
     """A facet says that data flows from one dataset to another through a job or one of its runs (0: the job itself).
 
-    ``columns`` lists the pairs of columns, null where the facet names datasets only.
+    ``mapping_id`` names the pairs of columns (``MappingRow``); 0 where the facet names datasets only.
     """
 
     __tablename__ = "lineage_flow"
@@ -177,64 +217,45 @@ class FlowRow(Row):
     source_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     target_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     is_explicit: Mapped[int] = mapped_column(sa.SmallInteger)
-    columns: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    mapping_id: Mapped[int] = mapped_column(sa.BigInteger)
     stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
     first_seen: Mapped[datetime]
 
 
-class SymlinkRow(Row):
-    """At this stamp the carrier listed the alias; an alias that is the carrier itself says that it listed none."""
+class MappingRow(Row):
+    """Which columns of one dataset become which of another, once per content (``lineage.mapping``)."""
 
-    __tablename__ = "lineage_symlink"
-    __table_args__ = (sa.Index(None, "alias_id"),)
+    __tablename__ = "lineage_mapping"
 
-    carrier_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
-    alias_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-
-
-class ProvenanceRow(Row):
-    """A provenance record of a dataset, or of one version of it; ``record`` is null where the facet ended the facts."""
-
-    __tablename__ = "lineage_provenance"
-    __table_args__ = (sa.Index(None, "node_id"),)
-
-    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
-    node_id: Mapped[int] = mapped_column(sa.BigInteger)
-    version: Mapped[str | None] = mapped_column(sa.Text)
-    record: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
-    record_digest: Mapped[str | None] = mapped_column(sa.Text)
-    valid_from: Mapped[datetime]
-    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
-    recorded_at: Mapped[datetime]
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
-class ModelRow(Row):
-    """A run, or a dataset event (run 0), said which bytes a model version has; ``facet`` is ``assay_model`` as sent."""
+class FlowEdgeRow(Row):
+    """The flows of all runs of a job (0: of no job) with one mapping of columns (0: datasets only)."""
 
-    __tablename__ = "lineage_model"
-    __table_args__ = (sa.Index(None, "content_digest"),)
+    __tablename__ = "lineage_flow_edge"
+    __table_args__ = (
+        sa.Index(None, "source_id", "target_id"),
+        sa.Index(None, "job_id", "target_id", "source_id"),
+    )
 
-    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    content_digest: Mapped[str] = mapped_column(sa.Text, primary_key=True)
-    facet: Mapped[bytes] = mapped_column(sa.LargeBinary)
-    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    target_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    source_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    mapping_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    is_explicit: Mapped[int] = mapped_column(sa.SmallInteger)
     first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    latest_run_id: Mapped[int | None] = mapped_column(sa.BigInteger)
+    latest_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
-class ErasureRow(Row):
-    """A DROP or TRUNCATE of a dataset was reported."""
+class ProjectionRow(Row):
+    """By which version of the rules the derived tables were filled (``lineage.replay``)."""
 
-    __tablename__ = "lineage_erasure"
+    __tablename__ = "lineage_projection"
 
-    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    erased_at: Mapped[datetime] = mapped_column(primary_key=True)
-    change: Mapped[str] = mapped_column(sa.Text, primary_key=True)
-
-
-DERIVED: tuple[type[Row], ...] = (
-    FindingRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow, SymlinkRow,
-    ProvenanceRow, ModelRow, ErasureRow,
-)  # fmt: skip
-"""Everything that a rebuild empties and refills."""
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(sa.Integer)

@@ -14,8 +14,8 @@ from lineage.ancestry import trace
 from lineage.changes import derive
 from lineage.events import Event, parse_event
 from lineage.files import event_bodies
+from lineage.rules import DERIVED
 from lineage.store import write
-from lineage.tables import DERIVED
 
 
 class StoredLineage:

@@ -15,15 +15,22 @@ database = typer.Typer(no_args_is_help=True, help="The database: bring it to thi
 
 @database.command("upgrade")
 def upgrade_database() -> None:
-    """Bring the database to this version's revision; doing it twice changes nothing."""
+    """Bring the database, and what is derived from events, to this version; doing it twice changes nothing."""
     activate()
+    from governance.database import Database
     from governance.jobs.choice import prepare
     from governance.migration import upgrade
     from governance.settings import Settings
+    from lineage.replay import bring_up_to_date
 
     settings = Settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     upgrade(settings.resolved_database_url)
+    database = Database(settings.resolved_database_url)
+    try:
+        bring_up_to_date(database)
+    finally:
+        database.close()
     prepare(settings)
     typer.echo(f"The database is at this version's revision ({settings.resolved_database_url.partition(':')[0]}).")
 
@@ -83,9 +90,15 @@ def set_up(home: Path, database_url: str, *, name: str) -> str | None:
     from governance.database import Database
     from governance.migration import upgrade
     from governance.signing.keys import create_ring
+    from lineage.replay import bring_up_to_date
 
     home.mkdir(parents=True, exist_ok=True)
     upgrade(database_url)
+    database = Database(database_url)
+    try:
+        bring_up_to_date(database)
+    finally:
+        database.close()
     if (home / "keys").exists():
         return None
     create_ring(home / "keys")

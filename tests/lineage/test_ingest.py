@@ -18,7 +18,7 @@ from lineage.digest import StateDigest, export, state_digest
 from lineage.ingest import Recorded, Refused, record_events
 from lineage.replay import replay
 from lineage.store import clear_derived
-from lineage.tables import EdgeRow, EventRow, FindingRow, NodeRow, RunRow
+from lineage.tables import EdgeRow, EventRow, FindingRow, NodeRow, PayloadRow, RunRow
 from tests.lineage.material import (
     at,
     bodies,
@@ -291,13 +291,17 @@ def test_a_run_that_changes_nothing_makes_no_version(database: Database) -> None
 def test_nested_fields_are_paths(database: Database) -> None:
     """L21."""
     address = {"name": "address", "type": "struct", "fields": [{"name": "street"}, {"name": "zip.code", "type": "int"}]}
-    from lineage.descriptions import field_types
+    from lineage.descriptions import described_fields
     from lineage.tables import DatasetVersionRow
 
     take(database, body(dataset_event(dataset("d", schema={"fields": [address, {"type": "nameless"}]}))))
     with database.read_unit() as unit:
         stored = unit.session.scalars(sa.select(DatasetVersionRow.fields)).one()
-    assert field_types(stored) == [("address", "struct"), ("address.street", None), ("address.`zip.code`", "int")]
+    assert described_fields(stored) == [
+        ("address", "struct", None),
+        ("address.street", None, None),
+        ("address.`zip.code`", "int", None),
+    ]
 
 
 def test_names_up_to_the_limit_are_stored_on_both_databases(database: Database) -> None:
@@ -319,7 +323,7 @@ def test_text_that_no_column_keeps_is_stored_in_the_event_alone(database: Databa
     (answer,) = take(database, body(document))
     assert isinstance(answer, Recorded)
     with database.read_unit() as unit:
-        assert json.loads(unit.session.scalars(sa.select(EventRow.body)).one()) == document
+        assert json.loads(unit.session.scalars(sa.select(PayloadRow.body)).one()) == document
 
 
 def test_the_event_log_refuses_changes(database: Database) -> None:

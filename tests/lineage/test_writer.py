@@ -63,7 +63,7 @@ def test_one_event_that_the_database_does_not_take_harms_no_other(database: Data
     poison = body(run_event("START", 99, run=run_id(99)))
 
     def refuse(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "lineage_event" in statement and poison in _flat(parameters):
+        if "lineage_payload" in statement and poison in _flat(parameters):
             raise sa.exc.OperationalError(statement, {}, Exception("no room"))
 
     sa.event.listen(database.engine, "before_cursor_execute", refuse)
@@ -87,7 +87,7 @@ def test_a_leader_that_is_interrupted_leaves_the_lead_to_another(database: Datab
     entered, leave = threading.Event(), threading.Event()
 
     def interrupt(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "lineage_event" in statement and poison in _flat(parameters):
+        if "lineage_payload" in statement and poison in _flat(parameters):
             entered.set()
             leave.wait(30)
             raise KeyboardInterrupt

@@ -1,0 +1,112 @@
+"""Each derived table, its key, and how two rows of one key merge."""
+
+from governance.database import Row
+from lineage.fact_tables import (
+    DeploymentRow,
+    ErasureRow,
+    FacetKeysRow,
+    FacetRow,
+    LabelRow,
+    ModelRow,
+    ProvenanceRow,
+    RenameRow,
+    SymlinkRow,
+    TextRow,
+)
+from lineage.merging import Rules
+from lineage.tables import (
+    DatasetVersionRow,
+    EdgeRow,
+    FindingRow,
+    FlowEdgeRow,
+    FlowRow,
+    MappingRow,
+    NamespaceRow,
+    NodeRow,
+    RunDatasetRow,
+    RunRow,
+    VersionUseRow,
+)
+
+NAMESPACES = Rules(
+    NamespaceRow,
+    ("identity",),
+    least=("first_seen",),
+    greatest=("last_seen", "last_recorded"),
+    returning=("id", "identity"),
+)
+NODES = Rules(
+    NodeRow,
+    ("identity",),
+    least=("first_seen", "explicit_since"),
+    greatest=("last_seen", "last_recorded"),
+    latest=(("type_stamp", ("type", "subtype")),),
+    returning=("id", "identity"),
+)
+RUNS = Rules(
+    RunRow,
+    ("identity",),
+    least=("first_start", "first_running", "first_event"),
+    greatest=("end_stamp", "last_event"),
+    bits=("end_kinds", "is_explicit"),
+    latest=(
+        ("job_stamp", ("job_id",)),
+        ("parent_stamp", ("parent_run_id", "parent_namespace", "parent_name")),
+        ("nominal_stamp", ("nominal_start", "nominal_end")),
+    ),
+    returning=("id", "identity"),
+)
+RUN_DATASETS = Rules(
+    RunDatasetRow, ("run_id", "role", "node_id", "job_id"), least=("first_seen",), greatest=("last_seen",)
+)
+EDGES = Rules(
+    EdgeRow,
+    ("job_id", "role", "node_id"),
+    least=("first_seen",),
+    greatest=("last_seen",),
+    add=("run_count",),
+    latest=(("latest_stamp", ("latest_run_id",)),),
+)
+VERSIONS = Rules(
+    DatasetVersionRow,
+    ("identity",),
+    least=("first_stamp",),
+    latest=(("last_stamp", ("fields",)), ("row_count_stamp", ("row_count",))),
+    returning=("id", "identity"),
+)
+VERSION_USES = Rules(VersionUseRow, ("run_id", "role", "version_id"), least=("first_seen",))
+FLOWS = Rules(
+    FlowRow,
+    ("job_id", "run_id", "source_id", "target_id"),
+    least=("first_seen",),
+    bits=("is_explicit",),
+    latest=(("stamp", ("mapping_id",)),),
+)
+FLOW_EDGES = Rules(
+    FlowEdgeRow,
+    ("target_id", "source_id", "job_id", "mapping_id"),
+    least=("first_seen",),
+    greatest=("last_seen",),
+    bits=("is_explicit",),
+    latest=(("latest_stamp", ("latest_run_id",)),),
+)
+FACETS = Rules(FacetRow, ("place", "entity_id", "keys_id", "stamp"))
+LABELS = Rules(LabelRow, ("node_id", "key", "stamp"))
+RENAMES = Rules(RenameRow, ("carrier_id", "stamp", "old_id"))
+DEPLOYMENTS = Rules(DeploymentRow, ("run_id",), latest=(("stamp", ("environment", "decision_id", "facet")),))
+MAPPINGS = Rules(MappingRow, ("digest",))
+FACET_KEYS = Rules(FacetKeysRow, ("digest",))
+TEXTS = Rules(TextRow, ("digest",))
+SYMLINKS = Rules(SymlinkRow, ("carrier_id", "stamp", "alias_id"))
+PROVENANCE = Rules(ProvenanceRow, ("identity",), least=("recorded_at",))
+MODELS = Rules(
+    ModelRow, ("node_id", "run_id", "content_digest"), least=("first_seen",), latest=(("stamp", ("facet",)),)
+)
+ERASURES = Rules(ErasureRow, ("node_id", "erased_at", "change"))
+
+DERIVED: tuple[type[Row], ...] = (
+    FindingRow, NamespaceRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow,
+    MappingRow, FlowEdgeRow, FacetKeysRow, FacetRow, TextRow, LabelRow, RenameRow, DeploymentRow, SymlinkRow,
+    ProvenanceRow, ModelRow, ErasureRow,
+)  # fmt: skip
+"""Every table that a rebuild empties and fills again."""
