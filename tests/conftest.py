@@ -56,17 +56,22 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh, migrated database; every test that asks for it runs on both kinds."""
-    if request.param == "sqlite":
-        path = tmp_path / "assay.db"
+def fresh_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of a fresh, migrated database: a file in ``folder``, or a database of the session's server."""
+    if kind == "sqlite":
+        path = folder / "assay.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     server: Server = request.getfixturevalue("postgres_server")
     name = f"assay_{os.getpid()}_{next(_numbers)}"
     server.execute(f"CREATE DATABASE {name} TEMPLATE assay_template STRATEGY file_copy")
     return server.url(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated database; every test that asks for it runs on both kinds."""
+    return fresh_url(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from governance.database import Database
 from governance.errors import InputRefused, WrongRevision
 from governance.settings import LineageSettings
 from lineage.ingest import record_events
-from tests.api.test_openlineage_client import serving
 from tests.lineage.material import bodies, body, run_event
+from tests.support.producers import serving
 from tests.support.service import key_for, settings_for
 
 

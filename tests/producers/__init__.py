@@ -1,0 +1,1 @@
+"""Other people's producers of OpenLineage events, unmodified, at work against a running service."""
