@@ -26,6 +26,14 @@ def among(unit: Reader, column: Any, ids: Sequence[int]) -> sa.ColumnElement[boo
     return held
 
 
+def id_table(unit: Reader, ids: Sequence[int]) -> Any:
+    """The ids as a table with the one column ``value``."""
+    if unit.dialect == "postgresql":
+        listed_ids = sa.bindparam(None, list(ids), type_=postgresql.ARRAY(sa.BigInteger))
+        return sa.func.unnest(listed_ids).table_valued("value", name="asked").render_derived()
+    return sa.func.json_each(json.dumps(list(ids))).table_valued("value")
+
+
 @cache
 def listed(dialect: str, column: Any, name: str = "ids") -> sa.ColumnElement[bool]:
     """``column`` is one of the ids bound as ``name``, for statements that are built once; see ``id_list``."""
