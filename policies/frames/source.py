@@ -20,7 +20,7 @@ class Source:
     """One file: its role, its digest, its rows as a lazy frame and what its columns hold.
 
     ``is_text`` says that every column is text because the format has no types. ``repeated`` names the columns that
-    occur more than once, which nobody can refer to.
+    occur more than once, which nobody can refer to. ``path`` is the file itself, in ``format``.
     """
 
     role: str
@@ -29,6 +29,8 @@ class Source:
     schema: dict[str, pl.DataType]
     is_text: bool
     repeated: frozenset[str] = frozenset()
+    path: Path | None = None
+    format: str = ""
 
 
 @contextmanager
@@ -119,7 +121,16 @@ def _open(facts: Facts, role: str, file: DataFile) -> Source:
         if is_text:
             # A line with too many fields has shifted its values, and is only seen where all columns are read.
             frame.select(pl.all().is_not_null().sum()).collect(engine="streaming")
-    return Source(role=role, digest=file.digest, frame=frame, schema=schema, is_text=is_text, repeated=repeated)
+    return Source(
+        role=role,
+        digest=file.digest,
+        frame=frame,
+        schema=schema,
+        is_text=is_text,
+        repeated=repeated,
+        path=path,
+        format=file.format,
+    )
 
 
 def _scan_parquet(path: Path) -> pl.LazyFrame:

@@ -55,6 +55,8 @@ def _status(
         return CheckStatus.INSUFFICIENT_EVIDENCE, "schema.no_rows"
     if body["rows"] < body["min_rows"]:
         return CheckStatus.FAILED, "schema.too_few_rows"
+    if body["max_rows"] is not None and body["rows"] > body["max_rows"]:
+        return CheckStatus.FAILED, "schema.too_many_rows"
     if open_rules:
         return CheckStatus.INSUFFICIENT_EVIDENCE, "schema.not_evaluated"
     return CheckStatus.PASSED, "schema.kept"
@@ -67,6 +69,8 @@ def _message(body: Mapping[str, Any], broken: list[Any], open_rules: list[Any], 
         parts.append("the file has no rows")
     elif body["rows"] < body["min_rows"]:
         parts.append(f"the file has {body['rows']} rows, fewer than {body['min_rows']}")
+    elif body["max_rows"] is not None and body["rows"] > body["max_rows"]:
+        parts.append(f"the file has {body['rows']} rows, more than {body['max_rows']}")
     if not parts:
         parts = [f"{_place(rule)} could not be evaluated: {rule['note']}" for rule in open_rules]
     shown = "; ".join(parts[:10]) + (f"; and {len(parts) - 10} more" if len(parts) > 10 else "")

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from governance.check import Params
+from governance.errors import MeasurementRefused
 from governance.types.value import Value
 from policies.schema.rules import RowRule, parse_rule
 
@@ -125,6 +126,7 @@ class ColumnRules(Value):
     unique: bool = Field(False, description="Whether no value may occur twice in the whole file; nulls aside.")
     required: bool = Field(True, description="Whether the column must be there.")
     checks: dict[str, JsonValue] = Field(default_factory=dict)
+    categories: tuple[str, ...] = Field((), description="Categories of personal data; its values are never shown.")
     coerce: bool = Field(False, description="Taken and not honoured: data are judged as delivered.")
     title: str | None = None
     description: str | None = None
@@ -152,6 +154,7 @@ class SchemaDocument(Value):
     row_rules: tuple[str, ...] = Field((), description="Comparisons that every row must meet: low <= high.")
     unique: tuple[tuple[str, ...], ...] = Field((), description="Sets of columns whose values together occur once.")
     min_rows: int = Field(1, ge=1, description="The least number of rows.")
+    max_rows: int | None = Field(None, ge=1, description="The most rows.")
     chunk_rows: int | None = Field(None, ge=1, description="A hint that changes no outcome: files are judged whole.")
     coerce: bool = Field(False, description="Not honoured: data are judged as delivered.")
     drop_invalid_rows: bool = Field(False, description="Not honoured: no row is dropped before it is judged.")
@@ -169,6 +172,8 @@ class SchemaDocument(Value):
 
     @model_validator(mode="after")
     def _rules_name_declared_columns(self) -> Self:
+        if self.max_rows is not None and self.max_rows < self.min_rows:
+            raise ValueError("max_rows is below min_rows")
         for columns in self.unique:
             _refuse_undeclared(columns, self.columns, "unique")
         for rule in self.parsed_rules:
@@ -179,6 +184,10 @@ class SchemaDocument(Value):
             if len(kinds) > 1:
                 raise ValueError(f"{rule.text!r} compares {' with '.join(sorted(kinds))}")
         return self
+
+    def masks(self) -> dict[str, tuple[str, ...]]:
+        """The categories of the columns that declare any."""
+        return {name: rules.categories for name, rules in self.columns.items() if rules.categories}
 
     @property
     def parsed_rules(self) -> tuple[RowRule, ...]:
@@ -198,8 +207,33 @@ def _refuse_undeclared(names: Sequence[str], columns: Mapping[str, ColumnRules],
         raise ValueError(f"{where!r} names {', '.join(missing)}, which the document does not declare")
 
 
-class SchemaParams(Params):
-    """The document that the dataset's file is held to, or that of the predictions where there is no dataset file."""
+SCHEMA_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+SchemaReference = Annotated[str, StringConstraints(pattern=rf"^{SCHEMA_NAME}@[1-9][0-9]{{0,8}}$")]
+"""A registered schema by name and version: ``holdout@3``."""
 
-    # ``document`` is a method of every value, so that the field has another name inside.
-    rules: SchemaDocument = Field(alias="document")
+
+class SchemaParams(Params):
+    """What the dataset's file is held to, or that of the predictions where there is no dataset file.
+
+    A policy gives the document itself, or names a registered ``schema``, which the gate (or ``assay check``) looks up
+    before it measures; with neither, the manifest must name one.
+    """
+
+    # ``document`` is a method of every value and ``schema`` one of pydantic's, so that the fields have other names.
+    rules: SchemaDocument | None = Field(None, alias="document")
+    registered: SchemaReference | None = Field(None, alias="schema")
+
+    def resolved(self) -> SchemaDocument:
+        """The document that is measured.
+
+        Raises:
+            MeasurementRefused: there is only a reference, or nothing at all.
+        """
+        if self.rules is None:
+            raise MeasurementRefused(
+                expected="the document of a schema",
+                found=f"the reference {self.registered!r} alone" if self.registered else "none",
+                remedy="Name a registered schema in the policy or the manifest, or write the document in the policy.",
+                pointer="/document",
+            )
+        return self.rules

@@ -1,9 +1,12 @@
 """The file as it was delivered, and its columns as the types that the document declares. Nothing is changed.
 
 A CSV has no types: its text is read as a declared type where it spells a value of it exactly, and is a failure where
-it does not. A typed file is compared with the declared types and never cast.
+it does not. JSON has numbers without a width and dates as text: they are read likewise. Any other file has types, which
+are compared with the declared ones and never cast.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,32 +37,60 @@ _DATETIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 class Delivered:
     """The rows twice: ``raw`` as they lie in the file, for examples, and ``typed`` for rules.
 
-    In ``typed`` a text that does not spell its declared type is null, and so is NaN: a missing number by another
-    name, which compares as larger than every limit. ``types`` are those of the file; ``is_text`` says it has none.
+    ``readings`` make the one into the other: a text that does not spell its declared type becomes null, and so does
+    NaN, a missing number by another name, which compares as larger than every limit. ``found`` are the types of the
+    file. ``types`` are those that are compared: the same, or the declared ones for the columns in ``spelled``, where
+    each row says by itself whether it spells a value.
     """
 
     raw: pl.LazyFrame
-    typed: pl.LazyFrame
-    types: dict[str, pl.DataType]
-    is_text: bool
+    readings: tuple[pl.Expr, ...]
+    found: Mapping[str, pl.DataType]
+    types: Mapping[str, pl.DataType]
+    spelled: Mapping[str, pl.Expr]
+
+    @property
+    def typed(self) -> pl.LazyFrame:
+        """The rows with the declared columns readable as their types."""
+        return self.raw.with_columns(self.readings)
 
 
 def deliver(source: Source, document: SchemaDocument) -> Delivered:
     """The file's rows, with the declared columns readable as their types."""
-    expressions = []
+    readings: list[pl.Expr] = []
     types = dict(source.schema)
+    spelled: dict[str, pl.Expr] = {}
     for name, rules in document.columns.items():
         if name not in types:
             continue
-        if source.is_text:
+        read = _reading(source, name, rules.dtype)
+        if read is not None:
+            # NaN is a float by its spelling; whether it may be missing is the rule of nullable.
+            spelled[name] = pl.col(name).is_null() | read.is_not_null()
+            readings.append(read.fill_nan(None) if declared_type(rules.dtype).is_float() else read)
             types[name] = declared_type(rules.dtype)
-            expressions.append(_parsed(name, rules.dtype))
         elif types[name].is_float():
-            expressions.append(pl.col(name).fill_nan(None))
-        elif isinstance(types[name], pl.Categorical | pl.Enum):
-            # A dictionary is a way to store text, not another value.
-            expressions.append(pl.col(name).cast(pl.String))
-    return Delivered(source.frame, source.frame.with_columns(expressions), types, source.is_text)
+            readings.append(pl.col(name).fill_nan(None))
+    return Delivered(source.frame, tuple(readings), source.schema, types, spelled)
+
+
+def _reading(source: Source, name: str, dtype: DType | None) -> pl.Expr | None:
+    """The column's values as the declared type, where the format cannot hold it; null where a value spells none."""
+    found, declared = source.schema[name], declared_type(dtype)
+    if source.format == "jsonl" and found == pl.Null:
+        return pl.col(name).cast(declared)
+    if dtype is None or dtype == "str":
+        return None
+    if source.is_text or (source.format == "jsonl" and found == pl.String and dtype in ("date", "datetime")):
+        return _parsed(name, dtype)
+    if source.format != "jsonl" or not (found.is_numeric() and declared.is_numeric()):
+        return None
+    value = pl.col(name)
+    number = value.cast(declared, strict=False)
+    if declared.is_integer():
+        # In JSON 2 and 2.0 are the same number.
+        return pl.when(value == value.floor()).then(number).alias(name) if found.is_float() else number
+    return pl.when(~number.is_infinite() | value.is_infinite()).then(number).alias(name)
 
 
 def declared_type(dtype: DType | None) -> pl.DataType:
@@ -86,13 +117,6 @@ def compares_as(found: pl.DataType, declared: pl.DataType) -> bool:
     return type(found) is type(declared)
 
 
-def spells(name: str, dtype: DType | None) -> pl.Expr:
-    """Whether the text of a CSV column spells a value of the declared type; a missing value spells none and is fine."""
-    # NaN is a float by its spelling; whether it may be missing is the rule of nullable.
-    nan = pl.col(name).str.to_lowercase().is_in(["nan"]) if dtype in ("float32", "float64") else pl.lit(value=False)
-    return pl.col(name).is_null() | _parsed(name, dtype).is_not_null() | nan
-
-
 def _parsed(name: str, dtype: DType | None) -> pl.Expr:
     text = pl.col(name)
     if dtype is None or dtype == "str":
@@ -107,7 +131,9 @@ def _parsed(name: str, dtype: DType | None) -> pl.Expr:
         return pl.coalesce(readings).alias(name)
     number = text.cast(_TYPES[dtype], strict=False)
     if dtype in ("float32", "float64"):
-        overflowed = number.is_infinite() & ~text.str.to_lowercase().str.contains("inf", literal=True)
-        return pl.when(~overflowed).then(number.fill_nan(None)).alias(name)
+        lower = text.str.to_lowercase()
+        overflowed = number.is_infinite() & ~lower.str.contains("inf", literal=True)
+        nan = pl.lit(math.nan, dtype=_TYPES[dtype])
+        return pl.when(lower == "nan").then(nan).when(~overflowed).then(number).alias(name)
     # A cast to an integer would take what is no integer's text in some versions of the engine.
     return pl.when(text.str.contains(r"^[+-]?[0-9]+$")).then(number).alias(name)

@@ -13,9 +13,10 @@ CASES = {name: folder for name, folder in case_documents().items() if name.start
 
 
 @pytest.mark.parametrize("folder", CASES.values(), ids=CASES)
-def test_a_case_has_the_verdict_and_the_failures_that_a_user_expects(folder: Path) -> None:
+@pytest.mark.parametrize("pieces", [{}, {"chunk_rows": 2}], ids=["whole", "streamed"])
+def test_a_case_has_the_verdict_and_the_failures_that_a_user_expects(folder: Path, pieces: dict[str, int]) -> None:
     case = read(folder / "case.json")
-    result = judged(folder / case["input_files"][0], case["policy"]["schema"])
+    result = judged(folder / case["input_files"][0], {**case["policy"]["schema"], **pieces})
     expect, details = case["expect"], dict[str, Any](result.details)
     assert VERDICTS[result.status] in [expect.get("verdict"), *expect.get("verdict_in", [])]
     assert details["missing_columns"] == expect.get("missing_columns", [])

@@ -195,6 +195,72 @@ def test_a_set_of_columns_is_unique_together(tmp_path: Path) -> None:
     assert judged_table(tmp_path / "a.parquet", table, document).details["failing_values"] == ["a=1, b=1"]
 
 
+def test_more_rows_than_allowed_fail(tmp_path: Path) -> None:
+    result = judged_table(tmp_path / "a.parquet", {"a": [1, 2, 3]}, {**INTEGER, "max_rows": 2})
+    assert (result.status, result.reason) == (CheckStatus.FAILED, "schema.too_many_rows")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "good", "bad"),
+    [
+        ("int8", ["-128", "127", "2.0"], ["128", "1.5"]),
+        ("uint16", ["0", "65535"], ["-1", "70000"]),
+        ("float64", ["1", "1.5"], []),
+        ("float32", ["1", "1.5"], ["1e39"]),
+        ("date", ['"2024-02-29"'], ['"2023-02-29"', '"soon"']),
+        ("datetime", ['"2024-02-29T10:00:00"'], ['"2024-02-29"']),
+        ("bool", ["true", "false"], []),
+        ("str", ['"x"'], []),
+    ],
+)
+def test_a_value_of_json_is_one_of_the_declared_type_or_a_failure_with_its_row(
+    tmp_path: Path, dtype: str, good: list[str], bad: list[str]
+) -> None:
+    lines = "".join(f'{{"a": {text}}}\n' for text in [*good, *bad])
+    result = judged_text(tmp_path / "a.jsonl", lines, {"columns": {"a": {"dtype": dtype}}})
+    assert result.details["failing_rows"] == list(range(len(good), len(good) + len(bad)))
+
+
+def test_a_column_of_json_that_holds_no_value_is_of_any_type(tmp_path: Path) -> None:
+    document = {"columns": {"a": {"dtype": "int64", "nullable": True}, "b": {"dtype": "str", "nullable": True}}}
+    assert judged_text(tmp_path / "a.jsonl", '{"a": null, "b": null}\n', document).status is CheckStatus.PASSED
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl", "a.arrow"])
+def test_a_file_in_pieces_is_judged_as_the_whole(tmp_path: Path, name: str) -> None:
+    table = {"a": [5, 7, 7, None, 1, 9, 5], "b": [1.5, 1.0, 8.0, 2.0, None, 3.0, 0.0], "c": ["x", "y"] * 3 + ["z"]}
+    document = {
+        "columns": {
+            "a": {"dtype": "int64", "unique": True, "checks": {"ge": 5}},
+            "b": {"dtype": "float64"},
+            "c": {"dtype": "str", "checks": {"isin": ["x", "y"]}},
+        },
+        "row_rules": ["b <= a"],
+        "unique": [["a", "c"]],
+    }
+    path = write(tmp_path / name, table)
+    whole = measured(path, document).body
+    for rows in (1, 2, 3):
+        assert measured(path, {**document, "chunk_rows": rows}).body == whole
+    expected = {"nullable a": 1, "nullable b": 1, "unique a": 4, "ge a": 1, "isin c": 1, "row_rule b, a": 1}
+    expected |= {"unique a, c": 0, "nullable c": 0}
+    rules: Any = whole["rules"]
+    counts = {f"{rule['rule']} {', '.join(rule['columns'])}": rule["failures"] for rule in rules}
+    assert {name: count for name, count in counts.items() if not name.startswith("dtype")} == expected
+
+
+def test_values_of_personal_columns_are_shown_by_their_category(tmp_path: Path) -> None:
+    columns = {"a": {"dtype": "str", "unique": True, "categories": ["user.contact.email"]}, "b": {"dtype": "int64"}}
+    document = {"columns": columns, "row_rules": ["a == 'x'"], "unique": [["a", "b"]]}
+    measurement = measured(write(tmp_path / "a.parquet", {"a": ["secret", "secret"], "b": [1, 1]}), document)
+    assert b"secret" not in canonical(measurement.document())
+    rules: Any = measurement.body["rules"]
+    shown = {tuple(rule["columns"]): rule["examples"] for rule in rules if rule["failures"]}
+    assert shown[("a",)][0] == {"row": 0, "value": "[user.contact.email]"}
+    assert shown["a", "b"][0] == {"row": 0, "value": "a=[user.contact.email], b=1"}
+    assert measurement.body["masked"] == {"a": "[user.contact.email]"}
+
+
 def test_missing_unexpected_and_misplaced_columns_are_named_at_once(tmp_path: Path) -> None:
     document = {"columns": {"a": {}, "b": {}, "c": {}, "d": {}, "e": {"required": False}}, "strict": True}
     result = judged_table(tmp_path / "a.parquet", {"c": ["x"], "b": ["x"], "z": ["x"]}, {**document, "ordered": True})
