@@ -7,6 +7,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt build_hook.py
+PEERS  := dbt airflow
 JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -18,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 USABLE := $(shell grep -qsF '$(CURDIR)/$(BIN)/python' $(BIN)/pip && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	&& echo yes)
 
-.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres clean rebuild
+.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres peers clean rebuild
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -89,7 +90,7 @@ docs: venv ## rewrite the pages of docs/ that are generated
 snapshots: venv ## write the generated files (OpenAPI document, reference pages) anew
 	@$(BIN)/python -m pytest -q tests/api/test_openapi.py --write-snapshots
 
-test: venv postgres ## all tests, on SQLite and on a real PostgreSQL
+test: venv postgres peers ## all tests, on SQLite and on a real PostgreSQL, with real producers of lineage
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not soak" --durations 10 --durations-min 5 $(ARGS)
 
 soak: venv postgres ## long fuzz, load and crash runs
@@ -105,6 +106,17 @@ postgres: venv # a server that starts: the system's, else the wheel's, else Debi
 		&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install postgresql >/dev/null \
 		&& $(BIN)/python -m tests.support.postgres; } || { \
 		echo "The tests need PostgreSQL 14 or newer: install it, or set PG_BIN to the folder of initdb." >&2; exit 1; }
+
+# Producers of lineage that cannot be installed beside Assay, each in an environment of its own. Where one cannot be had
+# (no network), its tests say so and are skipped; where CI is set they fail.
+peers: $(PEERS:%=$(VENV)/peers/%.stamp)
+
+$(VENV)/peers/%.stamp: tests/producers/%.txt | venv
+	@echo "Installing $* for the tests into $(VENV)/peers: half a minute the first time ..."
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/peers/$* \
+		&& $(BIN)/python -m pip --python $(VENV)/peers/$*/bin/python install -qq --progress-bar off --no-compile -r $< \
+		&& touch $@ \
+		|| echo "$* could not be installed; the tests that need it are not run." >&2
 
 clean: ## remove caches and builds; .venv and the folders of demo and service stay
 	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

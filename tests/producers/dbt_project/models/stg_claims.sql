@@ -1,0 +1,1 @@
+select id as claim_id, customer, amount from {{ source('raw', 'raw_claims') }}
