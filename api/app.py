@@ -9,6 +9,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Lifespan
 
 from api import errors, examples
+from api.names import EncodedNames
 from api.routers import evidence, gate, health, lineage, policies, proof, reports
 from api.state import State
 from audits.context import GateContext
@@ -93,6 +94,7 @@ def routed(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(EncodedNames)
     errors.install(app)
     for module in SUBJECTS:
         app.include_router(module.router)

@@ -37,6 +37,11 @@ def problem(request: Request, status: int, title: str, detail: str, **extra: Any
 def _assay_error(request: Request, fault: Exception) -> JSONResponse:
     if not isinstance(fault, AssayError):
         raise fault
+    return refusal(request, fault)
+
+
+def refusal(request: Request, fault: AssayError) -> JSONResponse:
+    """The answer that says what was expected, what was found and what to do."""
     parts = {"expected": fault.expected, "found": fault.found, "remedy": fault.remedy}
     if fault.pointer is not None:
         parts["pointer"] = fault.pointer
