@@ -143,11 +143,10 @@ def test_each_result_of_dbts_tests_is_kept(ran: Ran) -> None:
 
 def assertions(events: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:
     """Name and outcome of each assertion that `dbt-ol test` reported about its inputs."""
-    for event in events:
-        if event["job"]["name"].endswith(".test"):
-            for table in event["inputs"]:
-                for assertion in table["inputFacets"]["dataQualityAssertions"]["assertions"]:
-                    yield assertion["name"], assertion["success"]
+    tables = [table for event in events if event["job"]["name"].endswith(".test") for table in event["inputs"]]
+    for table in tables:
+        for assertion in table["inputFacets"]["dataQualityAssertions"]["assertions"]:
+            yield assertion["name"], assertion["success"]
 
 
 @pytest.mark.parametrize(
