@@ -23,8 +23,8 @@ from lineage.facts import (
     version_of,
 )
 from lineage.flows import Flow, Names, flows_of
-from lineage.identity import NodeKind, canonical_run_id, namespace_identity, node_identity, run_identity
-from lineage.labels import labels_in
+from lineage.identity import NodeKind, canonical_run_id, label_identity, namespace_identity, node_identity, run_identity
+from lineage.labels import labels_in, source_in, tags_in
 from lineage.merging import Rules, merge_row
 from lineage.rules import (
     DEPLOYMENTS,
@@ -43,7 +43,9 @@ from lineage.rules import (
     RENAMES,
     RUN_DATASETS,
     RUNS,
+    SOURCES,
     SYMLINKS,
+    TAGS,
     TEXTS,
     VERSION_USES,
     VERSIONS,
@@ -220,6 +222,28 @@ class _Reading:
         for key, content in labels_in(facets):
             text = None if content is None else self._content(TEXTS, content)
             self.changes.add(LABELS, {"node_id": node, "key": key, "stamp": self.event.stamp, "text_id": text})
+            if key == "tags":
+                for _, name, _ in tags_in(content):
+                    identity = label_identity("tag", name)
+                    self.changes.add(TAGS, {"identity": identity, "name": name, "description": None, "stamp": None})
+            elif key == "dataSource":
+                self._source(*source_in(content))
+
+    def _source(self, name: str | None, uri: str | None) -> None:
+        if name is None:
+            return
+        row = {
+            "identity": label_identity("source", name),
+            "name": name,
+            "type": None if uri is None else uri.partition(":")[0],
+            "uri": uri,
+            "uri_stamp": self.event.stamp,
+            "description": None,
+            "description_stamp": None,
+            "first_seen": self.event.time,
+            "last_seen": self.event.time,
+        }
+        self.changes.add(SOURCES, row)
 
     def _content(self, rules: Rules, content: bytes) -> bytes:
         """Record a content that is stored once; its digest (32 bytes)."""

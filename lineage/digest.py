@@ -25,7 +25,9 @@ from lineage.fact_tables import (
     ModelRow,
     ProvenanceRow,
     RenameRow,
+    SourceRow,
     SymlinkRow,
+    TagRow,
     TextRow,
 )
 from lineage.identity import stamp_time
@@ -112,7 +114,8 @@ def _queries_of_graph() -> dict[str, Any]:
             NodeRow.subtype, NodeRow.explicit_since, _is_deleted(NodeRow).label("is_deleted"),
         ).order_by(NodeRow.identity),
         "namespace": sa.select(
-            NamespaceRow.name, NamespaceRow.first_seen, NamespaceRow.last_seen,
+            NamespaceRow.name, NamespaceRow.first_seen, NamespaceRow.last_seen, NamespaceRow.owner,
+            NamespaceRow.description,
             _is_deleted(NamespaceRow).label("is_deleted"),
         ).order_by(NamespaceRow.identity),
         "run": sa.select(
@@ -189,6 +192,11 @@ def _queries_of_facets() -> dict[str, Any]:
         "label": sa.select(node.identity, label.key, label.stamp, TextRow.content)
         .join(node, node.id == label.node_id).outerjoin(TextRow, TextRow.id == label.text_id)
         .order_by(node.identity, label.key, label.stamp),
+        "tag": sa.select(TagRow.name, TagRow.description).order_by(TagRow.identity),
+        "source": sa.select(
+            SourceRow.name, SourceRow.type, SourceRow.uri, SourceRow.description, SourceRow.first_seen,
+            SourceRow.last_seen,
+        ).order_by(SourceRow.identity),
         "rename": sa.select(node.identity, RenameRow.stamp, other.identity.label("old"))
         .join(node, node.id == RenameRow.carrier_id).join(other, other.id == RenameRow.old_id)
         .order_by(node.identity, RenameRow.stamp, other.identity),

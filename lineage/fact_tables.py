@@ -82,6 +82,35 @@ class DeploymentRow(Row):
     stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
+class TagRow(Row):
+    """A tag that a facet or an operator named; ``description`` is what an operator last said of it."""
+
+    __tablename__ = "lineage_tag"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class SourceRow(Row):
+    """Where datasets lie, as a ``dataSource`` facet or an operator told it; the later word holds."""
+
+    __tablename__ = "lineage_source"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    type: Mapped[str | None] = mapped_column(sa.Text)
+    uri: Mapped[str | None] = mapped_column(sa.Text)
+    uri_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    description_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
 class SymlinkRow(Row):
     """At this stamp the carrier listed the alias; an alias that is the carrier itself says that it listed none."""
 

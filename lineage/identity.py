@@ -59,6 +59,11 @@ def namespace_identity(namespace: str) -> bytes:
     return hashlib.sha256(f"namespace\0{namespace}".encode()).digest()
 
 
+def label_identity(kind: Literal["source", "tag"], name: str) -> bytes:
+    """32 bytes that stand for a source of data or a tag."""
+    return hashlib.sha256(f"{kind}\0{name}".encode()).digest()
+
+
 def run_identity(run_id: str) -> bytes:
     """32 bytes that stand for the run. A UUID counts whatever its spelling; other text counts as sent."""
     return hashlib.sha256(f"run\0{canonical_run_id(run_id)}".encode()).digest()

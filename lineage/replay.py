@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from governance.database import Database, Unit
 from governance.errors import StaleProjections
+from lineage.actions import apply_actions
 from lineage.changes import derive
 from lineage.conformance import findings
 from lineage.events import read_stored
@@ -21,7 +22,7 @@ BATCH = 500  # events held in memory at a time
 
 
 def replay(unit: Unit) -> int:
-    """Empty the derived tables and fill them again from the stored events; how many there were.
+    """Empty the derived tables and fill them again from the stored events and acts; how many events there were.
 
     Nothing is logged: the events and their leaves are as they were.
     """
@@ -32,6 +33,7 @@ def replay(unit: Unit) -> int:
         write(unit, derive(events))
         write_findings(unit, {event.digest_bytes: findings(event) for event, _ in events})
         count += len(events)
+    apply_actions(unit)
     _mark(unit)
     return count
 

@@ -10,7 +10,9 @@ from lineage.fact_tables import (
     ModelRow,
     ProvenanceRow,
     RenameRow,
+    SourceRow,
     SymlinkRow,
+    TagRow,
     TextRow,
 )
 from lineage.merging import Rules
@@ -35,6 +37,15 @@ NAMESPACES = Rules(
     greatest=("last_seen", "last_recorded"),
     returning=("id", "identity"),
 )
+DESCRIBED_NAMESPACES = Rules(
+    NamespaceRow,
+    ("identity",),
+    least=("first_seen",),
+    greatest=("last_seen", "last_recorded"),
+    latest=(("described_stamp", ("owner", "description")),),
+)
+"""As ``NAMESPACES``, where an operator describes one."""
+
 NODES = Rules(
     NodeRow,
     ("identity",),
@@ -94,6 +105,14 @@ FACETS = Rules(FacetRow, ("place", "entity_id", "keys_id", "stamp"))
 LABELS = Rules(LabelRow, ("node_id", "key", "stamp"))
 RENAMES = Rules(RenameRow, ("carrier_id", "stamp", "old_id"))
 DEPLOYMENTS = Rules(DeploymentRow, ("run_id",), latest=(("stamp", ("environment", "decision_id", "facet")),))
+TAGS = Rules(TagRow, ("identity",), latest=(("stamp", ("description",)),))
+SOURCES = Rules(
+    SourceRow,
+    ("identity",),
+    least=("first_seen",),
+    greatest=("last_seen",),
+    latest=(("uri_stamp", ("type", "uri")), ("description_stamp", ("description",))),
+)
 MAPPINGS = Rules(MappingRow, ("digest",))
 FACET_KEYS = Rules(FacetKeysRow, ("digest",))
 TEXTS = Rules(TextRow, ("digest",))
@@ -106,7 +125,7 @@ ERASURES = Rules(ErasureRow, ("node_id", "erased_at", "change"))
 
 DERIVED: tuple[type[Row], ...] = (
     FindingRow, NamespaceRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow,
-    MappingRow, FlowEdgeRow, FacetKeysRow, FacetRow, TextRow, LabelRow, RenameRow, DeploymentRow, SymlinkRow,
-    ProvenanceRow, ModelRow, ErasureRow,
+    MappingRow, FlowEdgeRow, FacetKeysRow, FacetRow, TextRow, LabelRow, RenameRow, DeploymentRow, TagRow, SourceRow,
+    SymlinkRow, ProvenanceRow, ModelRow, ErasureRow,
 )  # fmt: skip
 """Every table that a rebuild empties and fills again."""

@@ -30,7 +30,9 @@ from lineage.rules import (
     RENAMES,
     RUN_DATASETS,
     RUNS,
+    SOURCES,
     SYMLINKS,
+    TAGS,
     TEXTS,
     VERSION_USES,
     VERSIONS,
@@ -151,6 +153,8 @@ def _write_facets(unit: Unit, changes: Changes, nodes: Ids, runs: Ids) -> None:
     _upsert(unit, FACETS, facets)
     texts = _content_ids(unit, changes, TEXTS)
     _upsert(unit, LABELS, _with(_rows(changes, LABELS), node_id=nodes, text_id=texts))
+    _upsert(unit, TAGS, _rows(changes, TAGS))
+    _upsert(unit, SOURCES, _rows(changes, SOURCES))
 
 
 def _content_ids(unit: Unit, changes: Changes, rules: Rules) -> Ids:

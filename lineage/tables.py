@@ -71,6 +71,26 @@ class NamespaceRow(Row):
     last_seen: Mapped[datetime | None]
     last_recorded: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    owner: Mapped[str | None] = mapped_column(sa.Text)
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    described_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class ActionRow(Row):
+    """What an operator did, in the order it was done. Append-only; a rebuild applies it after the events.
+
+    ``identity`` is that of the node, namespace, source or tag it is about; ``content`` is JSON.
+    """
+
+    __tablename__ = "lineage_action"
+    __table_args__ = (sa.Index(None, "identity", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    identity: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    actor: Mapped[str] = mapped_column(sa.Text)
+    done_at: Mapped[datetime]
 
 
 class NodeRow(Row):

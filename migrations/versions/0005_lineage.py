@@ -42,12 +42,15 @@ def upgrade() -> None:
     _entities()
     _columns()
     _facets()
+    _actions()
 
 
 def downgrade() -> None:
     """Take the revision back."""
     _empty()
+    unprotect(("lineage_action",))
     for table in (
+        "lineage_action", "lineage_tag", "lineage_source",
         "lineage_projection", "lineage_deployment", "lineage_rename", "lineage_label", "lineage_text",
         "lineage_facet", "lineage_facet_keys", "lineage_flow_edge", "lineage_mapping", "lineage_namespace",
     ):  # fmt: skip
@@ -112,6 +115,9 @@ def _entities() -> None:
         sa.Column("last_seen", TIME, nullable=True),
         sa.Column("last_recorded", TIME, nullable=True),
         sa.Column("deleted_at", TIME, nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("described_stamp", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_namespace")),
         sa.UniqueConstraint("identity", name=op.f("uq_lineage_namespace_identity")),
     )
@@ -219,4 +225,45 @@ def _facets() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_projection")),
+    )
+
+
+def _actions() -> None:
+    """What operators did, and the tags and sources that they and facets name."""
+    op.create_table(
+        "lineage_action",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("done_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_action")),
+    )
+    op.create_index(op.f("ix_lineage_action_identity_id"), "lineage_action", ["identity", "id"], unique=False)
+    protect(("lineage_action",))
+    op.create_table(
+        "lineage_tag",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("stamp", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_tag")),
+        sa.UniqueConstraint("identity", name=op.f("uq_lineage_tag_identity")),
+    )
+    op.create_table(
+        "lineage_source",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("uri", sa.Text(), nullable=True),
+        sa.Column("uri_stamp", sa.LargeBinary(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("description_stamp", sa.LargeBinary(), nullable=True),
+        sa.Column("first_seen", TIME, nullable=False),
+        sa.Column("last_seen", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_source")),
+        sa.UniqueConstraint("identity", name=op.f("uq_lineage_source_identity")),
     )

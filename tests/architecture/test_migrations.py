@@ -14,6 +14,7 @@ from governance.migration import configuration, downgrade, upgrade
 from tests.support.postgres import Server
 
 APPEND_ONLY = {
+    "lineage_action",
     "decision",
     "document",
     "evidence",

@@ -1,0 +1,129 @@
+"""What lists and filters show of nodes beside their names: tags, owners, descriptions, where code and data lie."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from lineage.aliases import Aliases
+from lineage.fact_tables import LabelRow, TextRow
+from lineage.identity import stamp_after
+from lineage.labels import LABELS, description_in, location_in, owners_in, source_in, tags_in
+from lineage.reading import Reader, among, until
+from lineage.tables import ActionRow, NodeRow
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tag:
+    """A tag of a node, or of the field at a path; ``is_by_hand`` where an operator set it."""
+
+    field: str
+    key: str
+    value: str | None = None
+    is_by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is said of a node, now or as of an instant. ``owners`` are (name, type), ``source`` is (name, URI)."""
+
+    tags: tuple[Tag, ...] = ()
+    owners: tuple[tuple[str, str | None], ...] = ()
+    description: str | None = None
+    location: str | None = None
+    source: tuple[str | None, str | None] = (None, None)
+
+    def tag_names(self, path: str = "") -> tuple[str, ...]:
+        """The keys of the tags of the node itself, or of the field at ``path``, each once."""
+        return tuple(dict.fromkeys(tag.key for tag in self.tags if tag.field == path))
+
+
+@dataclass
+class _Gathered:
+    labels: dict[str, list[bytes]] = field(default_factory=dict)
+    by_hand: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+
+def marks_of(unit: Reader, nodes: Sequence[int], as_of: datetime | None = None) -> dict[int, Marks]:
+    """The marks of each node; a dataset has those of its aliases too, its own first.
+
+    A tag that an operator set or took away is or is not there, whatever the events say.
+    """
+    aliases = Aliases(unit, as_of)
+    aliases.canonical(nodes)
+    members = {member: node for node in nodes for member in aliases.members(node)}
+    gathered = {node: _Gathered() for node in nodes}
+    # The node itself comes first, so that its own description holds against that of an alias.
+    for member, key, content in sorted(_labels(unit, list(members), as_of), key=lambda row: row[0] not in gathered):
+        gathered[members[member]].labels.setdefault(key, []).append(content)
+    for member, kind, content in _acts(unit, list(members), as_of):
+        act = json.loads(content)
+        gathered[members[member]].by_hand[(act["field"], act["tag"])] = kind == "tag.add"
+    return {node: _marks(found) for node, found in gathered.items()}
+
+
+def _marks(found: _Gathered) -> Marks:
+    told = {Tag(*tag) for content in found.labels.get("tags", ()) for tag in tags_in(content)}
+    kept = [tag for tag in told if (tag.field, tag.key) not in found.by_hand]
+    by_hand = [Tag(path, key, None, is_by_hand=True) for (path, key), is_set in found.by_hand.items() if is_set]
+    owners = {owner for content in found.labels.get("ownership", ()) for owner in owners_in(content)}
+    return Marks(
+        tags=tuple(sorted([*kept, *by_hand], key=lambda tag: (tag.field, tag.key, tag.value or ""))),
+        owners=tuple(sorted(owners, key=lambda owner: (owner[0], owner[1] or ""))),
+        description=_first(description_in(content) for content in found.labels.get("documentation", ())),
+        location=_first(location_in(content) for content in found.labels.get("sourceCodeLocation", ())),
+        source=next((source_in(content) for content in found.labels.get("dataSource", ())), (None, None)),
+    )
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _labels(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
+    """(node, key, content) of each label in force: one look into the index a node and key."""
+    latest = [
+        sa.select(LabelRow.text_id)
+        .where(
+            LabelRow.node_id == NodeRow.id,
+            LabelRow.key == key,
+            sa.true() if as_of is None else LabelRow.stamp < stamp_after(as_of),
+        )
+        .order_by(LabelRow.stamp.desc())
+        .limit(1)
+        .scalar_subquery()
+        for key in LABELS
+    ]
+    query = sa.select(NodeRow.id, *latest).where(among(unit, NodeRow.id, nodes))
+    found = [
+        (node, key, text)
+        for node, *texts in unit.session.execute(query)
+        for key, text in zip(LABELS, texts, strict=True)
+        if text
+    ]
+    contents: dict[int, bytes] = {}
+    wanted = sorted({text for _, _, text in found})
+    contents.update(
+        (number, content)
+        for number, content in unit.session.execute(
+            sa.select(TextRow.id, TextRow.content).where(among(unit, TextRow.id, wanted))
+        )
+    )
+    return [(node, key, contents[text]) for node, key, text in found]
+
+
+def _acts(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
+    """(node, kind, content) of the tags that operators set and took away, in the order they did."""
+    query = (
+        sa.select(NodeRow.id, ActionRow.kind, ActionRow.content)
+        .join(ActionRow, ActionRow.identity == NodeRow.identity)
+        .where(
+            among(unit, NodeRow.id, nodes),
+            ActionRow.kind.in_(("tag.add", "tag.remove")),
+            until(ActionRow.done_at, as_of),
+        )
+        .order_by(ActionRow.id)
+    )
+    return [(node, kind, content) for node, kind, content in unit.session.execute(query)]
