@@ -77,7 +77,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _is_shallow(value: Any) -> bool:
+def is_shallow(value: Any) -> bool:
     """Whether containers nest at most ``MAX_DEPTH`` deep."""
     layer = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
@@ -100,7 +100,7 @@ def read_json(content: bytes) -> Any:
             content.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite
         )
         # Few opening brackets cannot nest too deep, and most bodies have few.
-        if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not _is_shallow(value):
+        if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not is_shallow(value):
             raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
         return value
     except (ValueError, RecursionError) as fault:

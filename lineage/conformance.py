@@ -4,10 +4,9 @@ A finding is a function of the stored event alone. The schemas are in ``lineage.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,8 +17,8 @@ from governance.errors import InputRefused
 from governance.types.provenance import ProvenanceRecord
 from lineage.events import EARLIEST, EVENT_TYPES, LATEST, Event
 from lineage.facets import CORE, SPEC, openlineage_schemas
-from lineage.formats import is_date_time
 from lineage.identity import is_uuid, name_fault
+from lineage.memory import Memory
 from lineage.redaction import MARK
 from lineage.schemas import Place, core_fault, escaped, facet_reference, faults, is_valid, shown
 
@@ -49,15 +48,44 @@ class Finding:
     found: str
 
 
+_KNOWN: Memory[tuple[Finding, ...]] = Memory(8192)
+_FEW = 16  # findings of one part that are remembered; what has more is told anew, so that the memory stays small
+
+
 def findings(event: Event) -> tuple[Finding, ...]:
     """Everything the event gets wrong, ordered by place; empty when it conforms."""
-    found = {*_envelope(event), *_core(event)}
-    for place, pointer, facets in facet_maps(event):
-        for key, facet in facets.items():
-            found.update(_facet(event, place, f"{pointer}/{escaped(key)}", key, facet))
+    found = set(_envelope_findings(event))
+    for place, pointer, facets, digest in facet_maps(event):
+        if facets:
+            for item in _facet_findings(event, place, facets, digest):
+                found.add(replace(item, pointer=pointer + item.pointer))
     if MARK.encode() in event.body:
         found.update(_redacted(event.document, ""))
-    return tuple(sorted(found)[:MAX_FINDINGS])
+    return tuple(sorted(found)[:MAX_FINDINGS]) if found else ()
+
+
+def _envelope_findings(event: Event) -> tuple[Finding, ...]:
+    """What is wrong outside the facets; most skeletons are equal, and the validator need not be asked about each."""
+    return _remembered((event.kind, event.skeleton_digest), lambda: (*_envelope(event), *_core(event)))
+
+
+def _facet_findings(event: Event, place: Place, facets: Mapping[str, Any], digest: bytes | None) -> tuple[Finding, ...]:
+    """What is wrong in a map of facets, with pointers relative to it."""
+
+    def find() -> tuple[Finding, ...]:
+        return tuple(item for key, facet in facets.items() for item in _facet(event, place, key, facet))
+
+    return find() if len(event.body) > MAX_FACET_BYTES else _remembered((place, digest), find)
+
+
+def _remembered(key: tuple[str, bytes | None], find: Callable[[], tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """What was found under the key before, else what ``find`` gives; nothing is known of what has no digest."""
+    known = _KNOWN.get(key)
+    if known is None:
+        known = find()
+        if len(known) <= _FEW and key[1] is not None:
+            _KNOWN.keep(key, known)
+    return known
 
 
 def strict_fault(event: Event) -> InputRefused | None:
@@ -73,20 +101,20 @@ def strict_fault(event: Event) -> InputRefused | None:
     )
 
 
-def facet_maps(event: Event) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
-    """Each map of facets in the event: the kind of entity it belongs to, its JSON pointer, and the map."""
+def facet_maps(event: Event) -> Iterator[tuple[Place, str, Mapping[str, Any], bytes | None]]:
+    """Each map of facets in the event: the kind of entity it belongs to, its JSON pointer, the map and its digest."""
     if event.run_id is not None:
-        yield "Run", "/run/facets", event.run_facets
+        yield "Run", "/run/facets", event.run_facets, event.run_facets_digest
     if event.job is not None:
-        yield "Job", "/job/facets", event.job.facets
+        yield "Job", "/job/facets", event.job.facets, event.job.digest
     if event.dataset is not None:
-        yield "Dataset", "/dataset/facets", event.dataset.facets
+        yield "Dataset", "/dataset/facets", event.dataset.facets, event.dataset.digest
     for mention in event.inputs:
-        yield "Dataset", f"{mention.pointer}/facets", mention.facets
-        yield "InputDataset", f"{mention.pointer}/inputFacets", mention.role_facets
+        yield "Dataset", f"{mention.pointer}/facets", mention.facets, mention.digest
+        yield "InputDataset", f"{mention.pointer}/inputFacets", mention.role_facets, mention.role_digest
     for mention in event.outputs:
-        yield "Dataset", f"{mention.pointer}/facets", mention.facets
-        yield "OutputDataset", f"{mention.pointer}/outputFacets", mention.role_facets
+        yield "Dataset", f"{mention.pointer}/facets", mention.facets, mention.digest
+        yield "OutputDataset", f"{mention.pointer}/outputFacets", mention.role_facets, mention.role_digest
 
 
 def provenance_record(facet: Any) -> ProvenanceRecord | None:
@@ -147,7 +175,7 @@ def _core(event: Event) -> Iterator[Finding]:
     told = {"/eventType", "/run/runId", *(() if event.has_zone else ("/eventTime",))}
     absent = {name for name in ("schemaURL", "producer") if event.document.get(name) is None}
     told |= {f"/{name}" for name in absent}
-    for fault in faults(f"{CORE}#/$defs/{event.kind}", _skeleton(event)):
+    for fault in faults(f"{CORE}#/$defs/{event.kind}", event.skeleton):
         if fault.pointer in told or (fault.pointer == "" and fault.missing in absent):
             continue
         if event.is_ambiguous and fault.pointer == "" and fault.missing is None:
@@ -155,37 +183,8 @@ def _core(event: Event) -> Iterator[Finding]:
         yield Finding(fault.pointer, "event.core_invalid", fault.expected, fault.found)
 
 
-def _skeleton(event: Event) -> dict[str, Any]:
-    """The event without its facets, and with stand-ins for what differs between events and is right anyway.
-
-    Names were found to be texts when the event was placed. So most skeletons of a producer are equal, and the
-    validator need not be asked about each.
-    """
-    document = dict(event.document)
-    if is_date_time(document["eventTime"]):
-        document["eventTime"] = "2000-01-01T00:00:00Z"
-    if event.run_id is not None:
-        run_id = "00000000-0000-0000-0000-000000000000" if is_uuid(event.run_id) else event.run_id
-        document["run"] = _bare(document["run"]) | {"runId": run_id}
-    for name in ("job", "dataset"):
-        if name in document:
-            document[name] = _bare(document[name])
-    for name in ("inputs", "outputs"):
-        if isinstance(document.get(name), list):
-            document[name] = [_bare(dataset) for dataset in document[name]]
-    return document
-
-
-def _bare(entity: Any) -> Any:
-    if not isinstance(entity, dict):
-        return entity
-    emptied: dict[str, Any] = {
-        name: {} for name in ("facets", "inputFacets", "outputFacets") if isinstance(entity.get(name), dict)
-    }
-    return entity | emptied | {name: "" for name in ("namespace", "name") if name in entity}
-
-
-def _facet(event: Event, place: Place, pointer: str, key: str, facet: Any) -> Iterator[Finding]:
+def _facet(event: Event, place: Place, key: str, facet: Any) -> Iterator[Finding]:
+    pointer = f"/{escaped(key)}"
     if not isinstance(facet, dict):
         yield Finding(pointer, "facet.invalid", "an object", shown(facet))
         return
@@ -202,26 +201,14 @@ def _facet(event: Event, place: Place, pointer: str, key: str, facet: Any) -> It
             continue  # the frame has its own code, and a deletion need not repeat what it deletes
         yield Finding(pointer + fault.pointer, "facet.invalid", fault.expected, fault.found)
     if key in _NAMING:
-        for place_of_name, found in _unusable_names(facet):
+        for place_of_name, found in _names_at_fault(facet, ""):
             yield Finding(f"{pointer}{place_of_name}", "facet.invalid", "a text of 1 to 2,048 characters", found)
     if key == PROVENANCE and not deleted and _read_record(facet) is None:
         yield Finding(pointer, "facet.invalid", "a provenance record as documented", "another object")
 
 
-def _unusable_names(facet: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Where the facet names something by a text that cannot be a name, so that nothing is derived from it."""
-    try:
-        return _unusable_names_in(msgspec.json.encode(facet))
-    except (UnicodeEncodeError, OverflowError):  # lone surrogates and integers beyond 64 bits
-        return tuple(_names_at_fault(facet, ""))
-
-
-@lru_cache(maxsize=8192)
-def _unusable_names_in(spelled: bytes) -> tuple[tuple[str, str], ...]:
-    return tuple(_names_at_fault(msgspec.json.decode(spelled), ""))
-
-
 def _names_at_fault(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Where a facet names something by a text that cannot be a name, so that nothing is derived from it."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _names_at_fault(item, f"{pointer}/{index}")

@@ -7,7 +7,7 @@ An event is taken when it can be placed (``docs/lineage.md``); what else is wron
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,16 +15,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from governance.canonical import read_json
+from governance.canonical import MAX_DEPTH, is_shallow, read_json
 from governance.errors import InputRefused, MalformedBody
 from lineage import redaction
-from lineage.identity import Stamp, name_fault, stamp
+from lineage.formats import is_date_time
+from lineage.identity import Stamp, is_uuid, name_fault, stamp
 
 EventKind = Literal["RunEvent", "JobEvent", "DatasetEvent"]
 Role = Literal["input", "output"]
 
 EVENT_TYPES = frozenset({"START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"})
 _SPACE = b" \t\r\n"
+_EMPTY = hashlib.sha256(b"{}").digest()
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?(?:\[[^\]]{1,64}\])?"
 )
@@ -35,22 +37,28 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class JobMention:
-    """The job of an event, with the facets that came with it."""
+    """The job of an event, with the facets that came with it; ``digest`` is of the facets as JSON (``digest_of``)."""
 
     namespace: str
     name: str
     facets: Mapping[str, Any]
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetMention:
-    """A dataset of an event: its facets, those of its role (``inputFacets``, ``outputFacets``) and its JSON pointer."""
+    """A dataset of an event: its facets, those of its role (``inputFacets``, ``outputFacets``) and its JSON pointer.
+
+    ``digest`` and ``role_digest`` are of the facets as JSON (``digest_of``).
+    """
 
     namespace: str
     name: str
     facets: Mapping[str, Any]
     role_facets: Mapping[str, Any]
     pointer: str
+    digest: bytes | None = None
+    role_digest: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,49 @@ class Event:
         """The event's place in the order of events."""
         return stamp(self.time, self.digest_bytes)
 
-    @property
+    @cached_property
     def run_facets(self) -> Mapping[str, Any]:
         """The run's facets."""
         return facets_in(self.document.get("run"))
+
+    @cached_property
+    def run_facets_digest(self) -> bytes | None:
+        """The digest of the run's facets as JSON (``digest_of``)."""
+        return digest_of(self.run_facets)
+
+    @cached_property
+    def skeleton(self) -> dict[str, Any]:
+        """The event without facets and names, and with stand-ins for what differs between events and is right anyway.
+
+        So most skeletons of a producer are equal, and what was found about one holds of the others.
+        """
+        document = dict(self.document)
+        if is_date_time(document["eventTime"]):
+            document["eventTime"] = "2000-01-01T00:00:00Z"
+        if self.run_id is not None:
+            run_id = "00000000-0000-0000-0000-000000000000" if is_uuid(self.run_id) else self.run_id
+            facets: dict[str, Any] = {"facets": {}} if self.run_facets else {}
+            document["run"] = {**document["run"], **facets, "runId": run_id}
+        if self.dataset is not None:
+            document["dataset"] = _bare(document["dataset"])
+            return document
+        document["job"] = _bare(document["job"])
+        for side, role_facets in (("inputs", "inputFacets"), ("outputs", "outputFacets")):
+            if document.get(side) is not None:
+                document[side] = [_bare(dataset, role_facets) for dataset in document[side]]
+        return document
+
+    @cached_property
+    def skeleton_digest(self) -> bytes | None:
+        """The digest of the skeleton as JSON (``digest_of``)."""
+        return digest_of(self.skeleton)
+
+    def mentions(self) -> Iterator[DatasetMention]:
+        """Its datasets: the one it is about, those that were read, those that were written."""
+        if self.dataset is not None:
+            yield self.dataset
+        yield from self.inputs
+        yield from self.outputs
 
 
 def parse_event(body: bytes) -> Event:
@@ -105,7 +152,10 @@ def parse_event(body: bytes) -> Event:
         InputRefused: it cannot be placed; the pointer names the first place.
     """
     body = body.strip(_SPACE)  # the bytes of this one event, so that a file's last newline makes no other event
-    document = read_json(body)
+    document = read_body(body)
+    event = _without_secrets(document, body)
+    if event is not None:
+        return event
     document, changed = redaction.redact(document, body)
     if changed:
         body = json.dumps(document, separators=(",", ":")).encode("ascii")
@@ -114,7 +164,49 @@ def parse_event(body: bytes) -> Event:
 
 def read_stored(body: bytes, redaction_version: int) -> Event:
     """The event in bytes that were stored before, untouched, whatever the redaction rules say today."""
-    return place(read_json(body), body, redaction_version)
+    return place(read_body(body), body, redaction_version)
+
+
+def read_body(body: bytes) -> Any:
+    """What ``read_json`` gives, sooner where the bytes are spelled as most producers do.
+
+    A decoder in C is not strict by itself: of a key that occurs twice it keeps one. Where the value, spelled again,
+    gives the same bytes, nothing was lost; every other body is left to the strict reader.
+    """
+    try:
+        value = msgspec.json.decode(body)
+        spelled = msgspec.json.encode(value)
+        is_same = spelled == body or spelled == msgspec.json.format(body, indent=-1)
+    except (msgspec.DecodeError, UnicodeError, OverflowError, RecursionError):
+        return read_json(body)
+    is_flat = body.count(b"{") + body.count(b"[") <= MAX_DEPTH  # few brackets cannot nest deep
+    return value if is_same and (is_flat or is_shallow(value)) else read_json(body)
+
+
+def _without_secrets(document: Any, body: bytes) -> Event | None:
+    """The event, where it can be placed and its parts are known to hold no secret; None says nothing about it."""
+    try:
+        event = place(document, body)
+    except InputRefused:
+        return None  # what the refusal shows of the event must be redacted first
+    return event if all(_are_clean(event)) else None
+
+
+def _are_clean(event: Event) -> Iterator[bool]:
+    """Of each part of the event, whether it holds no secret."""
+    yield _is_clean(event.skeleton, event.skeleton_digest)
+    yield _is_clean(event.run_facets, event.run_facets_digest)
+    if event.job is not None:
+        yield redaction.is_clean_text(event.job.namespace) and redaction.is_clean_text(event.job.name)
+        yield _is_clean(event.job.facets, event.job.digest)
+    for mention in event.mentions():
+        yield redaction.is_clean_text(mention.namespace) and redaction.is_clean_text(mention.name)
+        yield _is_clean(mention.facets, mention.digest)
+        yield _is_clean(mention.role_facets, mention.role_digest)
+
+
+def _is_clean(part: Mapping[str, Any], digest: bytes | None) -> bool:
+    return not part or (digest is not None and redaction.is_clean(part, digest))
 
 
 def split_batch(body: bytes) -> list[bytes]:
@@ -195,6 +287,26 @@ def read_time(text: Any) -> tuple[datetime, bool] | None:
     return (moment, zone is not None) if EARLIEST <= moment <= LATEST else None
 
 
+def digest_of(part: Mapping[str, Any]) -> bytes | None:
+    """The SHA-256 of the part, spelled as JSON without spaces; None for what has no such spelling.
+
+    Lone surrogates and integers beyond 64 bits have none. What is found about a part is remembered by it.
+    """
+    try:
+        return hashlib.sha256(msgspec.json.encode(part)).digest() if part else _EMPTY
+    except (UnicodeEncodeError, OverflowError):
+        return None
+
+
+def _bare(entity: dict[str, Any], role_facets: str = "facets") -> dict[str, Any]:
+    """The entity with empty names and facets."""
+    bare = {**entity, "namespace": "", "name": ""}
+    for member in ("facets", role_facets):
+        if isinstance(entity.get(member), dict):
+            bare[member] = {}
+    return bare
+
+
 def _kind(document: dict[str, Any]) -> tuple[EventKind, bool]:
     has_run, has_job, has_dataset = (document.get(name) is not None for name in ("run", "job", "dataset"))
     if has_run:
@@ -232,7 +344,8 @@ def _job(job: Any) -> JobMention:
     if not isinstance(job, dict):
         raise _refused("/job", "an object with namespace and name", job)
     namespace, name = (_name(job.get(part), f"/job/{part}") for part in ("namespace", "name"))
-    return JobMention(namespace, name, facets_in(job))
+    facets = facets_in(job)
+    return JobMention(namespace, name, facets, digest_of(facets))
 
 
 def _datasets(datasets: Any, pointer: str, role_facets: str) -> tuple[DatasetMention, ...]:
@@ -247,8 +360,8 @@ def _dataset(dataset: Any, pointer: str, role_facets: str | None) -> DatasetMent
     if not isinstance(dataset, dict):
         raise _refused(pointer, "an object with namespace and name", dataset)
     namespace, name = (_name(dataset.get(part), f"{pointer}/{part}") for part in ("namespace", "name"))
-    of_role = facets_in(dataset, role_facets) if role_facets else {}
-    return DatasetMention(namespace, name, facets_in(dataset), of_role, pointer)
+    facets, of_role = facets_in(dataset), facets_in(dataset, role_facets) if role_facets else {}
+    return DatasetMention(namespace, name, facets, of_role, pointer, digest_of(facets), digest_of(of_role))
 
 
 def _name(name: Any, pointer: str) -> str:

@@ -5,11 +5,15 @@ member that holds it. Maps keyed by column names are left alone: a column called
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+
+import msgspec
+
+from lineage.memory import Memory
 
 VERSION = 1
 """Version of the rules below; it is stored with each event. Any change of a rule raises it."""
@@ -223,6 +227,27 @@ class _Rules:
 
 
 _EVERY_RULE = _Rules(_FORMS, True)
+_CLEAN: Memory[bool] = Memory(8192)
+
+
+def is_clean(document: Mapping[str, Any], digest: bytes) -> bool:
+    """Whether the document holds no secret; what was found of one digest is remembered."""
+    known = _CLEAN.get(digest)
+    if known is None:
+        known = not redact(document, msgspec.json.encode(document))[1]
+        _CLEAN.keep(digest, known)
+    return known
+
+
+def is_clean_text(text: str) -> bool:
+    """Whether the text holds nothing that has the form of a secret."""
+    return _is_clean_text(text) if len(text) <= 256 else _EVERY_RULE.text(text) is text
+
+
+@lru_cache(maxsize=16384)
+def _is_clean_text(text: str) -> bool:
+    """Names come again with every run."""
+    return _EVERY_RULE.text(text) is text
 
 
 def _free(name: str, place: int) -> str:

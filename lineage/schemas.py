@@ -3,6 +3,7 @@
 Pure in effect: the same value gives the same faults. The network is never asked; what is not in the package is unknown.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from referencing.jsonschema import DRAFT202012
 
 from lineage.facets import CORE, SPEC, openlineage_schemas, own_schemas
 from lineage.formats import format_checker
+from lineage.memory import Memory
 
 Place = Literal["Run", "Job", "Dataset", "InputDataset", "OutputDataset"]
 """The kinds of entity that carry facets; OpenLineage's schema files end in ``{Place}Facet``."""
@@ -35,6 +37,7 @@ _FRAMES = frozenset(
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _REMEMBERED = 16384  # entries; the schema facet of one table comes with every run that writes it
+_FEW = 16  # faults of one value that are remembered; what has more is told anew, so that the memory stays small
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,22 @@ class Fault:
     missing: str | None = None
 
 
+_KNOWN: Memory[tuple[Fault, ...]] = Memory(_REMEMBERED)
+
+
 def faults(reference: str, value: Any) -> tuple[Fault, ...]:
     """Where ``value`` breaks the schema at ``reference``; pointers are relative to the value."""
     try:
         spelled = msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError):  # lone surrogates and integers beyond 64 bits
         return _faults(reference, value)
-    return _faults_of_bytes(reference, spelled)
+    key = (reference, hashlib.sha256(spelled).digest())
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _faults(reference, value)
+        if len(known) <= _FEW:
+            _KNOWN.keep(key, known)
+    return known
 
 
 def core_fault(kind: str, document: Any) -> Fault | None:
@@ -160,11 +172,6 @@ def _registry() -> Registry[Any]:
 @cache
 def _validator(reference: str) -> Draft202012Validator:
     return Draft202012Validator({"$ref": reference}, registry=_registry(), format_checker=format_checker())
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _faults_of_bytes(reference: str, spelled: bytes) -> tuple[Fault, ...]:
-    return _faults(reference, msgspec.json.decode(spelled))
 
 
 def _faults(reference: str, value: Any) -> tuple[Fault, ...]:

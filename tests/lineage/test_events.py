@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.canonical import read_json
 from governance.errors import AssayError, InputRefused, MalformedBody
-from lineage.events import parse_event, read_time, split_batch
+from lineage.events import parse_event, read_body, read_time, split_batch
 from tests.lineage.material import at, body, dataset_event, job_event, real_bodies, run_event
 
 
@@ -172,6 +174,36 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+
+
+def outcome(read: Callable[[bytes], Any], content: bytes) -> str:
+    """What reading gives, told apart to the type and the order of members."""
+    try:
+        return repr(read(content))
+    except MalformedBody as fault:
+        return fault.found
+
+
+@given(JSON_VALUES, JSON_VALUES, st.sampled_from([None, 1]), st.booleans())
+def test_a_body_is_read_as_strictly_as_any_document(
+    first: Any, second: Any, indent: int | None, is_ascii: bool
+) -> None:
+    """However it is spelled, and with a key that may occur twice."""
+    separators = (",", ":") if indent is None else None
+    spelled = [
+        json.dumps(value, indent=indent, separators=separators, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+        for value in (first, second)
+    ]
+    for content in (*spelled, b'{"a":' + spelled[0] + b',"b":' + spelled[1] + b"}",
+                    b'[{"a":' + spelled[0] + b',"a":' + spelled[1] + b"}]"):  # fmt: skip
+        assert outcome(read_body, content) == outcome(read_json, content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"1.10", b"1E2", b"-0", b"123456789012345678901234567890", b'"\\u00e9\\/"', b'"\\ud800"']
+)
+def test_numbers_and_texts_are_read_the_same_however_they_are_spelled(content: bytes) -> None:
+    assert outcome(read_body, content) == outcome(read_json, content)
 
 
 @given(st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
