@@ -113,7 +113,7 @@ peers: $(PEERS:%=$(VENV)/peers/%.stamp)
 
 $(VENV)/peers/%.stamp: tests/producers/%.txt | venv
 	@echo "Installing $* for the tests into $(VENV)/peers: half a minute the first time ..."
-	@$(BIN)/python -m venv --clear --without-pip $(VENV)/peers/$* \
+	@rm -f $@ && $(BIN)/python -m venv --clear --without-pip $(VENV)/peers/$* \
 		&& $(BIN)/python -m pip --python $(VENV)/peers/$*/bin/python install -qq --progress-bar off --no-compile -r $< \
 		&& touch $@ \
 		|| echo "$* could not be installed; the tests that need it are not run." >&2
