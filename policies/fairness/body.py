@@ -4,19 +4,58 @@ from typing import Literal
 
 from pydantic import Field
 
-from governance.types.value import Value
-from policies.statistics.counts import CellCount, CellName, Count
+from governance.types.value import DecimalText, Value
+from policies.statistics.counts import CellCount, CellName, Count, WeightText
 
 MAX_GROUPS = 500
 """More groups than this in one table identify people rather than groups, and no one reads their report."""
 
 
+class ScoreCells(Value):
+    """The scores of a group's rows of one label, by the bins of the body's axis; ``counted`` where labels are unknown.
+
+    ``weight`` are the sums of weights by bin and ``squares`` that of all squared weights, null without weights.
+    ``sums`` are those of weight times score by bin, ``powers`` the sums of weight times score**2, **3 and **4.
+    """
+
+    label: Literal["positive", "negative", "counted"]
+    rows: tuple[int, ...]
+    weight: tuple[WeightText, ...] | None = None
+    squares: WeightText | None = None
+    sums: tuple[DecimalText, ...]
+    powers: tuple[DecimalText, DecimalText, DecimalText]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each bin; its rows without weights."""
+        return tuple(float(one) for one in (self.rows if self.weight is None else self.weight))
+
+
+class ScoreAxis(Value):
+    """The bins of scores: each from its edge up to the next one, the last up to ``highest``.
+
+    ``is_exact``: every bin holds one distinct score. ``cut`` is the decision threshold, where there is one.
+    """
+
+    edges: tuple[DecimalText, ...] = Field(min_length=1)
+    highest: DecimalText
+    is_exact: bool
+    cut: DecimalText | None = None
+
+
 class GroupCells(Value):
-    """The cells of one group: a level for each attribute of its table. ``is_expected``: it was declared."""
+    """The cells of one group: a level for each attribute of its table. ``is_expected``: it was declared.
+
+    ``scores`` are its score distributions by label. ``moments`` are the sums of a regression (see
+    ``policies.frames.plan``). ``calibration_error`` is the interval of the expected calibration error.
+    """
 
     levels: tuple[str, ...]
     is_expected: bool = False
     cells: tuple[CellCount, ...] = ()
+    scores: tuple[ScoreCells, ...] = ()
+    moments: dict[str, DecimalText] = Field(default_factory=dict)
+    calibration_error: "Percentiles | None" = None
 
     @property
     def counts(self) -> dict[CellName, Count]:
@@ -51,10 +90,13 @@ class Bootstrap(Value):
 class Table(Value):
     """One sensitive attribute, or an intersection of several. ``by_group`` are Fairlearn's values of each group.
 
+    ``one_class`` is the class that was held against the rest, empty where there are only two.
+
     ``unknown_rows`` have no recorded group; ``outside_rows`` maps recorded values beyond the declared to their rows.
     """
 
     attributes: tuple[str, ...] = Field(min_length=1)
+    one_class: str = ""
     reference: tuple[str, ...] | None = None
     groups: tuple[GroupCells, ...] = Field(max_length=MAX_GROUPS)
     unknown_rows: int = Field(default=0, ge=0)
@@ -67,23 +109,35 @@ class Table(Value):
         """``sex``, or ``sex*race`` for an intersection."""
         return "*".join(self.attributes)
 
+    @property
+    def title(self) -> str:
+        """The name, with the class where several were measured: ``sex [denied]``."""
+        return f"{self.name} [{self.one_class}]" if self.one_class else self.name
+
 
 class FairnessBody(Value):
     """The measurement of all tables, and of all rows whether or not their group is known.
 
     ``from_counts``: the tables were published as counts. ``rows`` are then the people of the largest table, since
-    the tables of one publication need not agree.
+    the tables of one publication need not agree. ``everybody`` holds scores and moments of all rows, where there are
+    any, and ``overall_by_class`` the cells of all rows for each class.
     """
 
     form: Literal["fairness-cells/v1"] = "fairness-cells/v1"
     rows: int = Field(ge=0)
     is_weighted: bool = False
     has_label: bool
+    has_decision: bool = True
+    is_regression: bool = False
     from_counts: bool = False
     overall: tuple[CellCount, ...]
+    overall_by_class: dict[str, tuple[CellCount, ...]] = Field(default_factory=dict)
+    everybody: GroupCells | None = None
+    axis: ScoreAxis | None = None
     tables: tuple[Table, ...]
 
-    @property
-    def overall_counts(self) -> dict[CellName, Count]:
-        """The cells of all rows by name."""
-        return {cell.cell: cell.count for cell in self.overall}
+    def whole(self, one_class: str = "") -> GroupCells:
+        """All rows as one group, for the class that is held against the rest."""
+        cells = self.overall_by_class.get(one_class, self.overall)
+        rest = self.everybody if self.everybody is not None else GroupCells(levels=())
+        return rest.model_copy(update={"cells": cells})

@@ -18,7 +18,7 @@ MAX_GROUPS = 100
 MAX_UNDEFINED = 0.05
 """With a larger share of replicates in which the value does not exist, an interval of the others misleads."""
 
-_CELLS: tuple[CellName, ...] = ("tp", "fp", "fn", "tn", "selected", "rejected")
+_CELLS: tuple[CellName, ...] = ("tp", "fp", "fn", "tn", "selected", "rejected", "positive", "negative")
 
 Array = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ Array = npt.NDArray[np.float64]
 def resample(
     groups: Sequence[tuple[tuple[str, ...], Mapping[CellName, Count]]], *, seed: int, replicates: int
 ) -> Bootstrap | None:
-    """Percentile intervals of every metric's between-groups value, over multinomial replicates of the cells.
+    """Percentile intervals of the between-groups value of every metric of rates, over multinomial replicates of cells.
 
     Weighted cells are drawn in proportion to their weights, as many as there are effective rows. None where fewer
     than two groups have rows or there are more than ``MAX_GROUPS``.
@@ -34,7 +34,7 @@ def resample(
     filled = [(levels, cells) for levels, cells in groups if total(cells).weight > 0]
     large = [(levels, cells) for levels, cells in filled if total(cells).rows >= SMALL_GROUP_ROWS]
     used = large if len(large) > 1 else filled
-    if not 1 < len(used) <= MAX_GROUPS:
+    if not 1 < len(used) <= MAX_GROUPS or any("counted" in cells for _, cells in used):
         return None
     weights = np.array([[float(cells.get(name, Count()).weight) for name in _CELLS] for _, cells in used])
     everybody = sum((total(cells) for _, cells in used), Count())
@@ -45,7 +45,9 @@ def resample(
     return Bootstrap(
         replicates=replicates,
         groups=tuple(levels for levels, _ in used),
-        intervals={name: _percentiles(_between(rates, metric)) for name, metric in METRICS.items()},
+        intervals={
+            name: _percentiles(_between(rates, metric)) for name, metric in METRICS.items() if metric.is_of_rates
+        },
     )
 
 
@@ -72,6 +74,8 @@ def _between(rates: Mapping[str, Array], metric: Metric) -> Array:
     """The metric's worst value among the groups of each replicate; NaN where any rate it needs does not exist."""
     used = [rates[name] for name in metric.rates]
     match metric.form:
+        case "mean_ratio" | "mean_difference":
+            raise ValueError(f"{metric.title} is no metric of rates")
         case "ratio":
             lowest: Array = np.min([_quotient(rate.min(axis=1), rate.max(axis=1)) for rate in used], axis=0)
             return lowest

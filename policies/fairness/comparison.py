@@ -1,11 +1,13 @@
 """Two groups compared on one metric: the exact value, its interval, and how surely it lies beyond the limit. Pure."""
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
+from policies.fairness.estimates import Comparison, compare_estimates
 from policies.fairness.metrics import Form
+from policies.fairness.quantities import Estimate
+from policies.fairness.readings import Reading
 from policies.statistics.comparison import compare_rates
 from policies.statistics.counts import Part
 from policies.statistics.intervals import (
@@ -23,31 +25,31 @@ _Z_TWO_OF_TWO = NormalDist().inv_cdf(0.9875)
 """Two-sided 97.5 %: both intervals hold together with at least 95 % (Bonferroni)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A group's rates against the reference's.
-
-    ``value`` is the exact ratio or absolute difference, null where it does not exist. ``is_beyond`` compares it with
-    the limit exactly. ``p_beyond`` is the one-sided p-value against being inside the limit, ``p_equal`` the two-sided
-    one against equal rates, both before any correction for several comparisons.
-    """
-
-    value: Fraction | None
-    is_beyond: bool
-    interval: Bounds | None
-    method: str
-    p_beyond: float
-    p_equal: float
-    test: str
-
-
-def compare(form: Form, group: tuple[Part, ...], reference: tuple[Part, ...], limit: Fraction) -> Comparison:
-    """The comparison of ``group`` with ``reference``, whose denominators are above zero, against ``limit``.
+def compare(form: Form, group: tuple[Reading, ...], reference: tuple[Reading, ...], limit: Fraction) -> Comparison:
+    """The comparison of ``group`` with ``reference``, whose values exist, against ``limit``.
 
     A ratio is that of the lower rate to the higher, whichever group has it, so that a declared reference cannot hide
     a gap in its own disfavour; 0/0 does not exist.
     """
+    if group[0].part is None:
+        return compare_estimates(_estimate(group[0]), _estimate(reference[0]), limit, is_ratio=form == "mean_ratio")
+    return _compare_rates(form, _parts(group), _parts(reference), limit)
+
+
+def _parts(readings: tuple[Reading, ...]) -> tuple[Part, ...]:
+    return tuple(reading.part for reading in readings if reading.part is not None)
+
+
+def _estimate(reading: Reading) -> Estimate:
+    if reading.estimate is None:
+        raise ValueError("a value that does not exist is not compared")
+    return reading.estimate
+
+
+def _compare_rates(form: Form, group: tuple[Part, ...], reference: tuple[Part, ...], limit: Fraction) -> Comparison:
     match form:
+        case "mean_ratio" | "mean_difference":
+            raise ValueError(f"{form} compares estimates, not shares of rows")
         case "ratio":
             return _ratio(*_ordered(group[0], reference[0]), limit)
         case "difference":
@@ -68,15 +70,24 @@ def is_ratio_below(low: Part, high: Part, limit: Fraction) -> bool:
     return limit.denominator * a * m < limit.numerator * c * n
 
 
-def shortfall(part: Part, reference: Part, limit: Fraction) -> int:
-    """The smallest k with ``(a + k) / n >= limit * c / m``, in integers; 0 where the limit is reached.
+def more_to_limit(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int:
+    """The smallest k that brings ``(a + k) / n`` to the limit against ``c / m``, in integers; 0 where it is reached.
 
-    ``max(0, ceil((num*c*n - den*a*m) / (den*m)))``. Meant for whole people, not for weights.
+    A ratio: ``(a + k) / n >= limit * c / m``. A difference: ``c / m - (a + k) / n <= limit``. For whole people.
     """
-    a, n = part.numerator.rows, part.denominator.rows
-    c, m = reference.numerator.rows, reference.denominator.rows
-    missing = limit.numerator * c * n - limit.denominator * a * m
-    return max(0, -(-missing // (limit.denominator * m)))
+    a, n, higher = low.numerator.rows, low.denominator.rows, Fraction(high.numerator.rows, high.denominator.rows)
+    wanted = limit * higher if is_ratio else higher - limit
+    return max(0, math.ceil(wanted * n - a))
+
+
+def fewer_to_limit(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int:
+    """The smallest k that brings ``(c - k) / m`` down to the limit against ``a / n``; 0 where it is reached.
+
+    A ratio: ``a / n >= limit * (c - k) / m``. A difference: ``(c - k) / m - a / n <= limit``. For whole people.
+    """
+    c, m, lower = high.numerator.rows, high.denominator.rows, Fraction(low.numerator.rows, low.denominator.rows)
+    allowed = lower / limit if is_ratio else lower + limit
+    return max(0, math.ceil(c - allowed * m))
 
 
 def rows_to_tell(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int | None:

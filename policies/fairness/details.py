@@ -8,7 +8,10 @@ from pydantic import JsonValue
 
 from governance.types.value import decimal_text
 from policies.fairness.body import FairnessBody, GroupCells, Table
+from policies.fairness.distributions import score_details
 from policies.fairness.metrics import METRICS, RATES, Metric, part
+from policies.fairness.quantities import QUANTITIES
+from policies.fairness.readings import read
 from policies.fairness.verdict import Assessment, GroupOutcome
 from policies.statistics.counts import CellName, Count, total
 
@@ -21,10 +24,10 @@ def text(value: Fraction | float | None) -> str | None:
     return None if value is None else decimal_text(value)
 
 
-def overall(body: FairnessBody) -> dict[str, JsonValue]:
-    """The counts and rates of all rows, whether or not their group is known."""
-    counts = body.overall_counts
-    return {**_counts(counts, body.has_label), **_rates(counts)}
+def overall(body: FairnessBody, one_class: str = "") -> dict[str, JsonValue]:
+    """The counts and numbers of all rows, whether or not their group is known."""
+    everybody = body.whole(one_class)
+    return {**_counts(everybody.counts, body), **_values(everybody, body)}
 
 
 def table_details(
@@ -38,13 +41,13 @@ def table_details(
     every metric's worst value over the same groups.
     """
     filled = [group for group in table.groups if group.rows]
-    everybody = body.overall_counts
+    everybody = body.whole(table.one_class)
     between: dict[str, JsonValue] = {
-        name: _spread([_rate(group, name) for group in filled], part(everybody, rate).rate)
-        for name, rate in RATES.items()
+        name: _spread([read(group, name).value for group in filled], read(everybody, name).value)
+        for name in [*RATES, *_quantities(body)]
     }
     between["count"] = _spread(
-        [total(group.counts).weight for group in filled], total(everybody).weight if filled else None
+        [total(group.counts).weight for group in filled], total(everybody.counts).weight if filled else None
     )
     return {
         "rows_in_groups": sum(group.rows for group in table.groups),
@@ -54,47 +57,65 @@ def table_details(
         "small_groups": {" / ".join(g.levels): g.rows for g in table.groups if 0 < g.rows < minimum_rows},
         "groups": [_group(table, group, body) for group in table.groups],
         "between": between,
-        "metrics": {name: text(_worst(filled, metric)) for name, metric in METRICS.items()},
+        "metrics": {
+            name: text(_worst(filled, metric))
+            for name, metric in METRICS.items()
+            if metric.is_of_rates or set(metric.rates) <= set(_quantities(body))
+        },
         "judged": [_judged(assessment, outcome) for assessment in assessments for outcome in assessment.outcomes],
+        "one_class": table.one_class or None,
+        "scores": None if body.axis is None else score_details(table, body.axis),
     }
 
 
-def _counts(counts: Mapping[CellName, Count], has_label: bool) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {
-        "count": text(total(counts).weight),
+def _quantities(body: FairnessBody) -> list[str]:
+    """The quantities that the measurement can give."""
+    known = {
+        "scores": body.axis is not None,
+        "scores and labels": body.axis is not None and body.has_label,
+        "predictions": body.is_regression,
+    }
+    return [name for name, quantity in QUANTITIES.items() if known[quantity.needs]]
+
+
+def _values(group: GroupCells, body: FairnessBody) -> dict[str, JsonValue]:
+    """Every rate and quantity of a group, null where it does not exist."""
+    found: dict[str, JsonValue] = {name: text(read(group, name).value) for name in [*RATES, *_quantities(body)]}
+    both = [read(group, name).value for name in ("true_positive_rate", "true_negative_rate")]
+    found["balanced_accuracy"] = text(_mean([one for one in both if one is not None])) if None not in both else None
+    return found
+
+
+def _counts(counts: Mapping[CellName, Count], body: FairnessBody) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {"count": text(total(counts).weight)}
+    if not body.has_decision:
+        return found
+    found |= {
         "predicted_positives": text(total(counts, _POSITIVE).weight),
         "predicted_negatives": text(total(counts, _NEGATIVE).weight),
     }
-    if has_label:
+    if body.has_label:
         cells: tuple[CellName, ...] = ("tp", "fp", "fn", "tn")
         found |= {cell: text(total(counts, (cell,)).weight) for cell in cells}
     return found
 
 
-def _rates(counts: Mapping[CellName, Count]) -> dict[str, JsonValue]:
-    return {name: text(part(counts, rate).rate) for name, rate in RATES.items()}
-
-
-def _rate(group: GroupCells, name: str) -> Fraction | None:
-    return part(group.counts, RATES[name]).rate
-
-
 def _group(table: Table, group: GroupCells, body: FairnessBody) -> dict[str, JsonValue]:
     counts = group.counts
-    positives = total(body.overall_counts, _POSITIVE).weight
+    positives = total(body.whole(table.one_class).counts, _POSITIVE).weight
     share = total(counts, _POSITIVE).weight / positives if positives else None
     reference = next((one for one in table.groups if one.levels == table.reference), None)
     found: dict[str, JsonValue] = {
         "group": dict(zip(table.attributes, group.levels, strict=True)),
         "rows": group.rows,
-        **_counts(counts, body.has_label),
-        **_rates(counts),
+        **_counts(counts, body),
+        **_values(group, body),
         "denominators": {name: text(part(counts, rate).denominator.weight) for name, rate in RATES.items()},
         "predicted_positive_share": text(share),
     }
     if reference is not None:
         ratios: dict[str, JsonValue] = {
-            name: text(_quotient(_rate(group, name), _rate(reference, name))) for name in RATES
+            name: text(_quotient(read(group, name).value, read(reference, name).value)) for name in RATES
         }
         found["ratio_to_reference"] = ratios | {
             "predicted_positive_share": text(_share_ratio(counts, reference.counts))
@@ -127,17 +148,17 @@ def _spread(values: Sequence[Fraction | None], whole: Fraction | None) -> dict[s
 
 def _worst(groups: Sequence[GroupCells], metric: Metric) -> Fraction | None:
     """The metric's worst value over the groups in which its rates exist; null where fewer than two have them."""
-    rows = [[_rate(group, name) for name in metric.rates] for group in groups]
+    rows = [[read(group, name).value for name in metric.rates] for group in groups]
     whole = [[value for value in row if value is not None] for row in rows if None not in row]
     if len(whole) < 2:
         return None
     columns: list[tuple[Fraction, ...]] = list(zip(*whole, strict=True))
     match metric.form:
-        case "ratio":
+        case "ratio" | "mean_ratio":
             ratios = [_quotient(min(column), max(column)) for column in columns]
             known = [ratio for ratio in ratios if ratio is not None]
             return min(known) if len(known) == len(ratios) else None
-        case "difference":
+        case "difference" | "mean_difference":
             return max(max(column) - min(column) for column in columns)
         case "balanced_difference":
             means = [_mean(row) for row in whole]
@@ -177,4 +198,6 @@ def _judged(assessment: Assessment, outcome: GroupOutcome) -> dict[str, JsonValu
         "p_equal_holm": text(outcome.adjusted_p_equal),
         "p_beyond": text(comparison.p_beyond),
         "p_beyond_holm": text(outcome.adjusted_p_beyond),
+        "p_equal_all_pairs": text(outcome.adjusted_p_sure),
+        "detectable": text(outcome.detectable),
     }

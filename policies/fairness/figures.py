@@ -1,17 +1,17 @@
-"""The numbers of a judged measurement as reports print them, and the findings a person should know. Pure."""
+"""The numbers of a judged measurement as reports print them. Pure."""
 
 from collections.abc import Mapping, Sequence
 
-from governance.types.results import CheckStatus, Figure, Finding, Interval
-from governance.types.value import Severity, decimal_text
+from governance.types.results import Figure, Interval
+from governance.types.value import decimal_text
 from policies.fairness.body import FairnessBody, GroupCells, Percentiles, Table
-from policies.fairness.comparison import shortfall
 from policies.fairness.details import text
 from policies.fairness.metrics import METRICS, RATES, part
+from policies.fairness.readings import read, title_of, unit_of
 from policies.fairness.verdict import Assessment, GroupOutcome
-from policies.fairness.wording import name
+from policies.fairness.wording import name, power_text
 from policies.statistics.counts import CellName, Count, total
-from policies.statistics.intervals import Bounds, wilson
+from policies.statistics.intervals import Z_TWO_SIDED, Bounds, wilson
 
 EVERYBODY = "*"
 """Stands for all levels of an attribute, in figures that belong to the attribute and not to one group."""
@@ -31,8 +31,8 @@ def interval(bounds: Bounds | None, method: str) -> Interval | None:
 
 
 def overall_figures(body: FairnessBody, rates: Sequence[str]) -> list[Figure]:
-    """The rates of all rows."""
-    return [_rate_figure(rate, body.overall_counts, {}, ()) for rate in rates]
+    """The numbers of all rows; of several classes none, since each has its own."""
+    return [] if body.overall_by_class else [_value_figure(rate, body.whole(), {}, ()) for rate in rates]
 
 
 def table_figures(table: Table, assessments: Sequence[Assessment], rates: Sequence[str]) -> list[Figure]:
@@ -40,7 +40,7 @@ def table_figures(table: Table, assessments: Sequence[Assessment], rates: Sequen
     figures = [_group_rate(table, group, rate, assessments) for group in table.groups for rate in rates]
     figures += [_metric_figure(one, outcome) for one in assessments for outcome in one.outcomes]
     figures += [_between_figure(one) for one in assessments if _percentiles(one) is not None]
-    whole = dict.fromkeys(table.attributes, EVERYBODY)
+    whole = _place(table, (EVERYBODY,) * len(table.attributes))
     rows = str(sum(group.rows for group in table.groups) + table.unknown_rows + sum(table.outside_rows.values()))
     if table.unknown_rows:
         figures.append(
@@ -58,7 +58,33 @@ def _group_rate(table: Table, group: GroupCells, rate: str, assessments: Sequenc
         flags.append("reference")
     outcomes = [outcome for one in assessments for outcome in one.outcomes if outcome.levels == group.levels]
     flags += sorted({_FLAGS[outcome.reason] for outcome in outcomes if outcome.reason in _FLAGS})
-    return _rate_figure(rate, group.counts, dict(zip(table.attributes, group.levels, strict=True)), tuple(flags))
+    return _value_figure(rate, group, _place(table, group.levels), tuple(flags))
+
+
+def _place(table: Table, levels: tuple[str, ...]) -> dict[str, str]:
+    """The attributes of a figure; the class that was held against the rest is one of them."""
+    return dict(zip(table.attributes, levels, strict=True)) | ({"class": table.one_class} if table.one_class else {})
+
+
+def _value_figure(name: str, group: GroupCells, place: dict[str, str], flags: tuple[str, ...]) -> Figure:
+    """A rate with its Wilson interval, or a quantity with a normal one."""
+    if name in RATES:
+        return _rate_figure(name, group.counts, place, flags)
+    reading = read(group, name)
+    estimate = reading.estimate
+    half = 0.0 if estimate is None else Z_TWO_SIDED * estimate.error
+    return Figure(
+        name=name,
+        value=text(reading.value),
+        n=decimal_text(total(group.counts).weight),
+        denominator=str(reading.rows),
+        interval=None
+        if estimate is None
+        else interval(Bounds(estimate.value - half, estimate.value + half), "normal, from the standard error"),
+        group=place,
+        flags=flags,
+        note="" if estimate is not None else f"there are no {unit_of(name)}",
+    )
 
 
 def _rate_figure(rate: str, counts: Mapping[CellName, Count], group: dict[str, str], flags: tuple[str, ...]) -> Figure:
@@ -80,8 +106,8 @@ def _rate_figure(rate: str, counts: Mapping[CellName, Count], group: dict[str, s
 def _metric_figure(assessment: Assessment, outcome: GroupOutcome) -> Figure:
     comparison = outcome.comparison
     table = assessment.table
-    counts = next(group.counts for group in table.groups if group.levels == outcome.levels)
-    titles = " and ".join(RATES[rate].title for rate in assessment.metric.rates)
+    group = next(group for group in table.groups if group.levels == outcome.levels)
+    titles = " and ".join(map(title_of, assessment.metric.rates))
     against = f"{titles} against {name(outcome.reference)}" if outcome.reference is not None else ""
     if (
         outcome.reference is not None
@@ -92,19 +118,24 @@ def _metric_figure(assessment: Assessment, outcome: GroupOutcome) -> Figure:
             "difference",
         )
     ):
-        against = f"{RATES[outcome.rate].title} against {name(outcome.reference)}"
+        against = f"{title_of(outcome.rate)} against {name(outcome.reference)}"
     return Figure(
         name=assessment.limit.name,
         value=text(comparison.value) if comparison is not None else None,
-        n=decimal_text(total(counts).weight),
-        denominator=decimal_text(part(counts, RATES[outcome.rate]).denominator.weight),
+        n=decimal_text(total(group.counts).weight),
+        denominator=_denominator(group, outcome.rate),
         interval=interval(comparison.interval, comparison.method) if comparison is not None else None,
         limit=assessment.limit.limit,
-        group=dict(zip(table.attributes, outcome.levels, strict=True)),
+        group=_place(table, outcome.levels),
         status=outcome.status,
         flags=tuple(flag for reason, flag in _FLAGS.items() if reason == outcome.reason),
-        note=against or outcome.reason,
+        note=(against or outcome.reason) + power_text(assessment, outcome),
     )
+
+
+def _denominator(group: GroupCells, rate: str) -> str:
+    reading = read(group, rate)
+    return str(reading.rows) if reading.part is None else decimal_text(reading.part.denominator.weight)
 
 
 def _percentiles(assessment: Assessment) -> Percentiles | None:
@@ -128,80 +159,9 @@ def _between_figure(assessment: Assessment) -> Figure:
             method="percentile bootstrap from the cells",
         ),
         limit=assessment.limit.limit,
-        group=dict.fromkeys(assessment.table.attributes, EVERYBODY),
+        group=_place(assessment.table, (EVERYBODY,) * len(assessment.table.attributes)),
         status=assessment.status,
         flags=("worst",),
         note=f"worst of the judged groups; interval over {len(bootstrap.groups) if bootstrap else 0} groups, "
         "for information",
     )
-
-
-def findings(body: FairnessBody, table: Table, assessments: Sequence[Assessment]) -> list[Finding]:
-    """What a person should know of one attribute: unknown and undeclared rows, shortfalls, groups not judged."""
-    found: list[Finding] = []
-    if table.unknown_rows:
-        found.append(
-            Finding(
-                code="fairness.unknown_group",
-                severity=Severity.WARNING,
-                message=f"{table.unknown_rows} of {body.rows} rows have no recorded {table.name}. They are in no "
-                "group and nobody guessed one.",
-                remediation="Find out why the value is missing; rows that are missing for a reason hide a gap.",
-                data={"table": table.name, "rows": table.unknown_rows},
-            )
-        )
-    if table.outside_rows:
-        listed = ", ".join(f"{value} ({rows} rows)" for value, rows in list(table.outside_rows.items())[:10])
-        found.append(
-            Finding(
-                code="fairness.undeclared_groups",
-                severity=Severity.WARNING,
-                message=f"{table.name} holds values beyond the declared groups: {listed}. Nobody judged them.",
-                remediation="Declare the groups, or correct the values.",
-                data={"table": table.name, "rows": sum(table.outside_rows.values())},
-            )
-        )
-    for assessment in assessments:
-        for outcome in assessment.outcomes:
-            found += _of_outcome(body, assessment, outcome)
-    return found
-
-
-def _of_outcome(body: FairnessBody, assessment: Assessment, outcome: GroupOutcome) -> list[Finding]:
-    place = f"{assessment.table.name} {name(outcome.levels)}"
-    where = {"table": assessment.table.name, "group": list(outcome.levels), "metric": assessment.limit.name}
-    unit = RATES[outcome.rate].unit
-    needed = outcome.rows_needed
-    if outcome.reason == "fairness.small_group" and needed is not None:
-        message = f"{place} has too few {unit} to be judged; {needed} more would be enough."
-        return [_finding("fairness.rows_needed", outcome, message, {**where, "more_rows": needed})]
-    if outcome.reason == "fairness.inconclusive" and needed is not None:
-        message = f"{place}: about {needed} {unit} in each of the two groups would show whether the gap is real."
-        return [_finding("fairness.rows_needed", outcome, message, {**where, "rows_per_group": needed})]
-    comparison = outcome.comparison
-    selected = assessment.metric.is_ratio and assessment.metric.rates == ("selection_rate",) and not body.is_weighted
-    if comparison is None or not comparison.is_beyond or not selected:
-        return []
-    groups = {group.levels: part(group.counts, RATES["selection_rate"]) for group in assessment.table.groups}
-    pair = [outcome.levels, outcome.reference or ()]
-    low, high = sorted(pair, key=lambda levels: groups[levels].rate or 0)
-    missing = shortfall(groups[low], groups[high], assessment.limit.exact_limit)
-    message = (
-        f"{assessment.table.name} {name(low)}: {missing} more positive decisions among "
-        f"{groups[low].denominator.rows} would reach {assessment.limit.limit} of the rate of {name(high)}."
-    )
-    return [_finding("fairness.shortfall", outcome, message, {**where, "group": list(low), "shortfall": missing})]
-
-
-REMEDIES = {
-    "fairness.rows_needed": "Collect more rows of the group and submit fresh evidence.",
-    "fairness.shortfall": "Find what carries the gap, then train again without it or under a constraint on the rate",
-}
-"""What to do about a finding, by its code; a shortfall adds how far there is to go."""
-
-
-def _finding(code: str, outcome: GroupOutcome, message: str, place: Mapping[str, object]) -> Finding:
-    severity = Severity.HIGH if outcome.status is CheckStatus.FAILED else Severity.WARNING
-    remedy = REMEDIES[code] + (f": {message}" if code == "fairness.shortfall" else "")
-    parts = {"code": code, "severity": severity, "message": message, "remediation": remedy, "data": dict(place)}
-    return Finding.model_validate(parts)

@@ -9,7 +9,8 @@ from governance.types.results import CheckResult, CheckStatus, Measurement
 from governance.types.value import decimal_text, parse_value
 from policies.fairness.body import FairnessBody, Table
 from policies.fairness.details import overall, table_details, text
-from policies.fairness.figures import findings, interval, overall_figures, table_figures
+from policies.fairness.figures import interval, overall_figures, table_figures
+from policies.fairness.findings import findings
 from policies.fairness.metrics import METRICS
 from policies.fairness.params import FairnessParams
 from policies.fairness.verdict import Assessment, GroupOutcome, assess, severity, worst
@@ -21,7 +22,7 @@ NOT_CHECKED = (
     "whether a gap is justified, or lawful; the law packs judge by their own rules",
     "individual fairness, counterfactuals, and groups or intersections that the manifest does not name",
     "whether the rows are a fair sample of the people the model will meet",
-    "calibration and ranking of scores within groups",
+    "decisions of people who follow or overrule the model",
 )
 """What a pass of this check does not say."""
 
@@ -46,11 +47,16 @@ def judge(measurement: Measurement, params: FairnessParams) -> CheckResult:
     body = parse_value(FairnessBody, measurement.body, what="a fairness measurement")
     gap = _not_measured(body, params)
     if gap is not None:
-        return _unmeasured(measurement, gap)
-    tables = [table for table in body.tables if not params.sensitive or table.name in params.sensitive]
+        return _unmeasured(measurement, body, params, gap)
+    tables = [table for table in body.tables if _is_asked(table, params)]
     assessments = [assess(table, limit, params) for table in tables for limit in params.metrics]
     deciding = max(assessments, key=_severity)
     return _result(measurement, body, params, assessments, deciding)
+
+
+def _is_asked(table: Table, params: FairnessParams) -> bool:
+    in_classes = not params.classes or table.one_class in params.classes
+    return in_classes and (not params.sensitive or table.name in params.sensitive)
 
 
 def _not_measured(body: FairnessBody, params: FairnessParams) -> str | None:
@@ -59,15 +65,24 @@ def _not_measured(body: FairnessBody, params: FairnessParams) -> str | None:
     missing = [name for name in params.sensitive if name not in known]
     if missing or not known:
         return f"the sensitive attributes {', '.join(missing) or 'of any kind'} were not measured"
-    unlabelled = [limit.name for limit in params.metrics if METRICS[limit.name].needs_label]
-    if unlabelled and not body.has_label:
-        return f"{', '.join(unlabelled)} needs labels, and none were measured"
-    if body.rows == 0:
-        return "there are no rows"
-    return None
+    strange = [name for name in params.classes if name not in {table.one_class for table in body.tables}]
+    if strange:
+        return f"the classes {', '.join(strange)} were not measured"
+    held = {
+        "labels": body.has_label,
+        "decisions": body.has_decision,
+        "scores": body.axis is not None,
+        "predictions": body.is_regression,
+    }
+    for what, is_held in held.items():
+        asking = [limit.name for limit in params.metrics if what in METRICS[limit.name].needs]
+        if asking and not is_held:
+            return f"{', '.join(asking)} needs {what}, and none were measured"
+    return "there are no rows" if body.rows == 0 else None
 
 
-def _unmeasured(measurement: Measurement, why: str) -> CheckResult:
+def _unmeasured(measurement: Measurement, body: FairnessBody, params: FairnessParams, why: str) -> CheckResult:
+    tables = [table for table in body.tables if _is_asked(table, params)]
     return CheckResult(
         check="fairness",
         check_version=measurement.check_version,
@@ -75,6 +90,7 @@ def _unmeasured(measurement: Measurement, why: str) -> CheckResult:
         reason="fairness.not_measured",
         message=f"The policy cannot be judged from this measurement: {why}.",
         not_checked=NOT_CHECKED,
+        details=_details(body, params, tables, {table.title: [] for table in tables}),
     )
 
 
@@ -105,14 +121,14 @@ def _result(
     counts = {group.levels: group.counts for group in deciding.table.groups}
     by_table: dict[str, list[Assessment]] = {}
     for assessment in assessments:
-        by_table.setdefault(assessment.table.name, []).append(assessment)
+        by_table.setdefault(assessment.table.title, []).append(assessment)
     tables = [ones[0].table for ones in by_table.values()]
-    rates = _shown_rates(params)
+    rates = _shown_rates(body, params)
     figures = overall_figures(body, rates)
     found = []
     for table in tables:
-        figures += table_figures(table, by_table[table.name], rates)
-        found += findings(body, table, by_table[table.name])
+        figures += table_figures(table, by_table[table.title], rates)
+        found += findings(body, table, by_table[table.title])
     return CheckResult(
         check="fairness",
         check_version=measurement.check_version,
@@ -130,8 +146,15 @@ def _result(
     )
 
 
-def _shown_rates(params: FairnessParams) -> list[str]:
-    return list(dict.fromkeys(["selection_rate", *(r for limit in params.metrics for r in METRICS[limit.name].rates)]))
+def _shown_rates(body: FairnessBody, params: FairnessParams) -> list[str]:
+    """The selection rate, what the limited metrics rest on, and what else scores and predictions tell."""
+    limited = [rate for limit in params.metrics for rate in METRICS[limit.name].rates]
+    always = ["selection_rate"] if body.has_decision else []
+    if body.axis is not None and body.has_label:
+        always += ["auc", "calibration_gap"]
+    if body.is_regression:
+        always += ["mean_error", "mean_absolute_error", "root_mean_squared_error", "r_squared"]
+    return list(dict.fromkeys([*always, *limited]))
 
 
 def _details(
@@ -144,7 +167,8 @@ def _details(
         "is_weighted": body.is_weighted,
         "from_counts": body.from_counts,
         "overall": overall(body),
+        "overall_by_class": {name: overall(body, name) for name in body.overall_by_class},
         "tables": {
-            table.name: table_details(table, body, by_table[table.name], params.minimum_rows) for table in tables
+            table.title: table_details(table, body, by_table[table.title], params.minimum_rows) for table in tables
         },
     }

@@ -23,11 +23,14 @@ from governance.types.manifest import Manifest
 from governance.types.results import Measurement
 from policies.fairness.body import MAX_GROUPS, Bootstrap, FairnessBody, GroupCells, Table
 from policies.fairness.bootstrap import resample
+from policies.fairness.groups import axis_of, group_of
 from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.params import FairnessParams
-from policies.frames.cells import Cell, Cells, confusion, read_cells
+from policies.fairness.score_bootstrap import with_calibration_intervals
+from policies.frames.cells import Cell, Cells, cells_by_class, confusion, read_all_cells
 from policies.frames.coding import level_name
 from policies.frames.counts import read_counts
+from policies.frames.grouping import Grouped
 from policies.frames.source import manifest_of
 
 _FAIRLEARN = {
@@ -52,21 +55,56 @@ def measure(facts: Facts, params: FairnessParams, *, check_version: str) -> Meas
     """
     manifest = manifest_of(facts)
     _refuse_unanswerable(manifest, params)
-    attributes = tuple(sorted(manifest.sensitive))
-    combinations = list(dict.fromkeys([*((name,) for name in attributes), *manifest.intersections]))
     if manifest.counts is not None:
-        counted = read_counts(facts, combinations)
-        cells, by_table = counted.everybody, counted.tables
-    else:
-        cells = read_cells(facts, attributes)
-        by_table = dict.fromkeys(combinations, cells)
+        counted = read_counts(facts, _combinations(manifest))
+        return _measurement(manifest, params, {"": counted.everybody}, check_version, by_table=counted.tables)
+    return _measurement(manifest, params, read_all_cells(facts, tuple(sorted(manifest.sensitive))), check_version)
+
+
+def measure_grouped(grouped: Grouped, manifest: Manifest, params: FairnessParams, *, check_version: str) -> Measurement:
+    """The same measurement of rows that another engine has grouped (see ``policies.frames.sql``).
+
+    Raises:
+        MeasurementRefused: as ``measure`` says.
+    """
+    _refuse_unanswerable(manifest, params)
+    return _measurement(manifest, params, cells_by_class(grouped, manifest), check_version)
+
+
+def _combinations(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Each sensitive attribute, then each declared intersection."""
+    return list(dict.fromkeys([*((name,) for name in sorted(manifest.sensitive)), *manifest.intersections]))
+
+
+def _measurement(
+    manifest: Manifest,
+    params: FairnessParams,
+    by_class: Mapping[str, Cells],
+    check_version: str,
+    *,
+    by_table: Mapping[tuple[str, ...], Cells] | None = None,
+) -> Measurement:
+    cells = next(iter(by_class.values()))
+    everybody = group_of(cells.cells, cells, levels=())
+    tables = tuple(
+        _table(own if by_table is None else by_table[names], manifest, names, params, one_class=one_class)
+        for one_class, own in by_class.items()
+        for names in _combinations(manifest)
+    )
     body = FairnessBody(
         rows=cells.rows,
         is_weighted=cells.is_weighted,
-        has_label=manifest.columns.label is not None,
+        has_label=manifest.columns.label is not None and manifest.columns.prediction is None,
+        has_decision=manifest.counts is not None or cells.cells[0].decision is not None,
+        is_regression=manifest.columns.prediction is not None,
         from_counts=manifest.counts is not None,
         overall=confusion(cells.cells, weighted=cells.is_weighted),
-        tables=tuple(_table(by_table[names], manifest, names, params.bootstrap_replicates) for names in combinations),
+        overall_by_class={
+            name: confusion(own.cells, weighted=own.is_weighted) for name, own in by_class.items() if name
+        },
+        everybody=everybody if everybody.scores or everybody.moments else None,
+        axis=axis_of(cells.scale, manifest.threshold),
+        tables=tables,
     )
     return Measurement(
         check="fairness",
@@ -89,19 +127,47 @@ def _refuse_unanswerable(manifest: Manifest, params: FairnessParams) -> None:
             remedy="Declare them in the manifest under sensitive, and intersections under intersections.",
             pointer="/sensitive",
         )
-    unlabelled = [limit.name for limit in params.metrics if METRICS[limit.name].needs_label]
-    if unlabelled and manifest.columns.label is None:
+    _refuse_unmeasurable(manifest, params)
+
+
+_REMEDIES = {
+    "labels": "Declare columns.label, or limit the selection rate only.",
+    "decisions": "Declare columns.decision, or columns.score and the threshold.",
+    "scores": "Declare columns.score.",
+    "predictions": "Declare columns.prediction, a number predicted for the label.",
+}
+
+
+def _refuse_unmeasurable(manifest: Manifest, params: FairnessParams) -> None:
+    """Refuse a limit on what the manifest's columns cannot give."""
+    columns = manifest.columns
+    is_counted = manifest.counts is not None
+    known = {
+        "labels": columns.label is not None and columns.prediction is None,
+        "decisions": is_counted
+        or columns.decision is not None
+        or (columns.score is not None and manifest.threshold is not None),
+        "scores": columns.score is not None,
+        "predictions": columns.prediction is not None,
+    }
+    for what in ("labels", "scores", "predictions", "decisions"):
+        asking = [limit.name for limit in params.metrics if what in METRICS[limit.name].needs]
+        if known[what] or not asking:
+            continue
+        is_unthresholded = what == "decisions" and columns.score is not None
         raise MeasurementRefused(
-            expected=f"a label column, which {', '.join(unlabelled)} needs",
-            found="none in the manifest",
-            remedy="Limit the selection rate only; counts hold no labels."
-            if manifest.counts is not None
-            else "Declare columns.label, or limit the selection rate only.",
-            pointer="/columns/label",
+            expected=f"a threshold from which a score is a positive decision, which {', '.join(asking)} needs"
+            if is_unthresholded
+            else f"a column of {what}, which {', '.join(asking)} needs",
+            found=f"the score {columns.score!r} without one" if is_unthresholded else "none in the manifest",
+            remedy="Limit the selection rate only; counts hold no labels." if is_counted else _REMEDIES[what],
+            pointer="/threshold" if is_unthresholded else "/columns",
         )
 
 
-def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates: int) -> Table:
+def _table(
+    cells: Cells, manifest: Manifest, names: tuple[str, ...], params: FairnessParams, *, one_class: str
+) -> Table:
     positions = [cells.attributes.index(name) for name in names]
     found: dict[tuple[str, ...], list[Cell]] = {}
     unknown = 0
@@ -123,21 +189,23 @@ def _table(cells: Cells, manifest: Manifest, names: tuple[str, ...], replicates:
             pointer="/intersections" if len(names) > 1 else f"/sensitive/{names[0]}",
         )
     groups = [
-        GroupCells(
+        group_of(
+            found.get(levels, ()),
+            cells,
             levels=levels,
             is_expected=len(names) == 1 and levels[0] in cells.expected.get(names[0], ()),
-            cells=confusion(found.get(levels, ()), weighted=cells.is_weighted),
         )
         for levels in _listed_levels(cells, names, found)
     ]
     return Table(
         attributes=names,
+        one_class=one_class,
         reference=_reference(manifest, names, groups),
-        groups=tuple(groups),
+        groups=with_calibration_intervals(groups, seed=manifest.seed, replicates=params.bootstrap_replicates),
         unknown_rows=unknown,
         outside_rows=dict(sorted(outside.items())[:MAX_GROUPS]),
         by_group=_by_group(groups),
-        bootstrap=_bootstrap(groups, manifest.seed, replicates),
+        bootstrap=_bootstrap(groups, manifest.seed, params.bootstrap_replicates),
     )
 
 
@@ -176,7 +244,7 @@ def _by_group(groups: Sequence[GroupCells]) -> dict[str, tuple[float | None, ...
         MeasurementRefused: they differ from those of the cells, which would mean that one of the two is wrong.
     """
     filled = [(index, group) for index, group in enumerate(groups) if any(cell.rows for cell in group.cells)]
-    if not filled:
+    if not filled or {cell.cell for _, group in filled for cell in group.cells} & {"positive", "negative", "counted"}:
         return {}
     rows = [
         (index, cell.cell in ("tp", "fn", "selected"), cell.cell in ("tp", "fp", "selected"), float(cell.count.weight))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.fairness.quantities import QUANTITIES
 from policies.statistics.counts import CellName, Count, Part, total
 
 
@@ -20,6 +21,11 @@ class Rate:
     def needs_label(self) -> bool:
         """Whether the rate exists only where the true outcome is known."""
         return "selected" not in self.denominator
+
+    @property
+    def needs_decision(self) -> bool:
+        """Whether the rate exists only where there are decisions."""
+        return "positive" not in self.denominator
 
 
 def _rate(title: str, numerator: Iterable[CellName], denominator: Iterable[CellName], unit: str) -> Rate:
@@ -39,11 +45,13 @@ RATES: dict[str, Rate] = {
     "negative_predictive_value": _rate("negative predictive value", ("tn",), ("fn", "tn"), "negative decisions"),
     "false_omission_rate": _rate("false omission rate", ("fn",), ("fn", "tn"), "negative decisions"),
     "accuracy": _rate("accuracy", ("tp", "tn"), ("tp", "fp", "fn", "tn"), "labelled rows"),
-    "prevalence": _rate("base rate", ("tp", "fn"), ("tp", "fp", "fn", "tn"), "labelled rows"),
+    "prevalence": _rate(
+        "base rate", ("tp", "fn", "positive"), ("tp", "fp", "fn", "tn", "positive", "negative"), "labelled rows"
+    ),
 }
 """Each rate by name; all lie in [0, 1] and do not exist where their denominator is zero."""
 
-Form = Literal["ratio", "difference", "average_difference", "balanced_difference"]
+Form = Literal["ratio", "difference", "average_difference", "balanced_difference", "mean_ratio", "mean_difference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Metric:
     ``difference``: the higher less the lower, at most the limit; of several rates the largest counts.
     ``average_difference``: the mean of the absolute differences, so that opposite errors never cancel.
     ``balanced_difference``: the difference of the means of the rates.
+    ``mean_ratio`` and ``mean_difference``: the same of a quantity that is no share of rows (``QUANTITIES``).
     """
 
     title: str
@@ -63,12 +72,31 @@ class Metric:
     @property
     def is_ratio(self) -> bool:
         """Whether more is fairer."""
-        return self.form == "ratio"
+        return self.form in ("ratio", "mean_ratio")
 
     @property
-    def needs_label(self) -> bool:
-        """Whether the metric exists only where the true outcome is known."""
-        return any(RATES[rate].needs_label for rate in self.rates)
+    def is_of_rates(self) -> bool:
+        """Whether it compares shares of rows."""
+        return all(rate in RATES for rate in self.rates)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its values lie in [0, 1]; those of predicted numbers have their own unit."""
+        return self.is_ratio or self.is_of_rates or any(QUANTITIES[rate].needs != "predictions" for rate in self.rates)
+
+    @property
+    def needs(self) -> frozenset[Literal["labels", "decisions", "scores", "predictions"]]:
+        """What must have been measured for it."""
+        found: set[Literal["labels", "decisions", "scores", "predictions"]] = set()
+        for rate in self.rates:
+            if rate in RATES:
+                found |= {"labels"} if RATES[rate].needs_label else set()
+                found |= {"decisions"} if RATES[rate].needs_decision else set()
+            elif QUANTITIES[rate].needs == "predictions":
+                found.add("predictions")
+            else:
+                found |= {"scores", "labels"} if QUANTITIES[rate].needs == "scores and labels" else {"scores"}
+        return frozenset(found)
 
 
 def _metrics() -> dict[str, Metric]:
@@ -76,6 +104,10 @@ def _metrics() -> dict[str, Metric]:
     for name, rate in RATES.items():
         found[f"{name}_ratio"] = Metric(f"ratio of the {rate.title}", "ratio", (name,))
         found[f"{name}_difference"] = Metric(f"difference in the {rate.title}", "difference", (name,))
+    for name, quantity in QUANTITIES.items():
+        found[f"{name}_difference"] = Metric(f"difference in the {quantity.title}", "mean_difference", (name,))
+        if quantity.has_ratio:
+            found[f"{name}_ratio"] = Metric(f"ratio of the {quantity.title}", "mean_ratio", (name,))
     odds = ("true_positive_rate", "false_positive_rate")
     return found | {
         "impact_ratio": Metric("impact ratio (selection rates)", "ratio", ("selection_rate",)),

@@ -21,7 +21,10 @@ MetricName = Annotated[str, AfterValidator(_known_metric), Field(json_schema_ext
 
 
 class MetricLimit(Value):
-    """One metric and its limit: a ratio is at least it, in (0, 1]; a difference at most it, in [0, 1]."""
+    """One metric and its limit: a ratio is at least it, in (0, 1]; a difference at most it, in [0, 1].
+
+    Differences of predicted numbers have the unit of the label, and any limit from 0.
+    """
 
     name: MetricName
     limit: DecimalText
@@ -36,8 +39,8 @@ class MetricLimit(Value):
         # A huge exponent is refused by its text: the fraction it spells would fill the memory.
         if len(self.limit) > 30 or "e" in self.limit.lower():
             raise ValueError("a limit is a plain decimal of at most 30 characters")
-        if not 0 <= self.exact_limit <= 1:
-            raise ValueError("a limit lies between 0 and 1")
+        if self.exact_limit < 0 or (METRICS[self.name].is_bounded and self.exact_limit > 1):
+            raise ValueError("a limit lies between 0 and 1, or from 0 on for differences of predicted numbers")
         if METRICS[self.name].is_ratio and self.exact_limit == 0:
             raise ValueError("a ratio of at least 0 holds for every model; set a limit above 0")
         return self
@@ -47,6 +50,7 @@ class FairnessParams(Params):
     """The metrics with their limits, and how a group's numbers become an outcome.
 
     ``sensitive`` names attributes, or intersections as ``sex*race``; empty takes all that the manifest declares.
+    ``classes`` names the classes that are judged one against the rest; empty takes all that were measured.
     ``mode``: ``statistical`` decides with intervals and tests, ``as_written`` by the point value alone.
     ``min_group_size`` (rows of the metric's own denominator) defaults to 30, and to no minimum ``as_written``.
     ``small_groups``: a smaller group is noted, or blocks. ``inconclusive``: a value beyond the limit that chance can
@@ -57,6 +61,7 @@ class FairnessParams(Params):
         default=(MetricLimit(name="selection_rate_ratio", limit="0.8"),), min_length=1, max_length=50
     )
     sensitive: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     mode: Literal["statistical", "as_written"] = "statistical"
     min_group_size: int | None = Field(default=None, ge=1, le=10**9)
     small_groups: Literal["note", "block"] = "note"

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from policies.fairness.metrics import RATES, part
+from governance.types.results import CheckStatus
+from policies.fairness.readings import read, title_of, unit_of
 from policies.fairness.verdict import Assessment, GroupOutcome
 from policies.statistics.intervals import Bounds
 
@@ -21,19 +22,33 @@ def shown(value: Fraction, limit: Fraction, places: int = 3) -> str:
 
 def describe(assessment: Assessment, outcome: GroupOutcome | None) -> str:
     """One sentence on the outcome that decided an assessment, with its number, interval, limit and count."""
-    place = f"By {assessment.table.name}, "
+    place = f"By {assessment.table.title}, "
     metric = assessment.metric
     if outcome is None or outcome.comparison is None or outcome.comparison.value is None:
         return place + _why_not(assessment, outcome)
     value = shown(outcome.comparison.value, assessment.limit.exact_limit)
-    title = " and ".join(RATES[rate].title for rate in metric.rates) if _is_joint(assessment) else _title(outcome)
+    title = " and ".join(map(title_of, metric.rates)) if _is_joint(assessment) else title_of(outcome.rate)
     bounds = f"95 % interval {interval_text(outcome.comparison.interval)}"
     tail = f"({bounds}; limit {assessment.limit.limit}; n = {group_rows(assessment, outcome.levels)})"
     pair = f"{name(outcome.levels)} and {name(outcome.reference or ())}"
+    ending = _ending(outcome) + power_text(assessment, outcome)
     if metric.is_ratio:
         low, high = ordered_names(assessment, outcome)
-        return f"{place}the {title} of {low} is {value} times that of {high} {tail}: {_ending(outcome)}"
-    return f"{place}the {title} of {pair} differ by {value} {tail}: {_ending(outcome)}"
+        return f"{place}the {title} of {low} is {value} times that of {high} {tail}: {ending}"
+    return f"{place}the {title} of {pair} differ by {value} {tail}: {ending}"
+
+
+def power_text(assessment: Assessment, outcome: GroupOutcome) -> str:
+    """What these counts could have shown, where the group did not fail; empty where nothing can be said."""
+    metric = assessment.metric
+    if outcome.status is CheckStatus.FAILED or outcome.comparison is None or outcome.adjusted_p_sure is None:
+        return ""
+    if outcome.detectable is None:
+        says = metric.form in ("ratio", "difference") and assessment.is_statistical
+        gap = "ratio, however low," if metric.is_ratio else "difference, however large,"
+        return f"; with these counts no true {gap} would have been seen with 80 % probability" if says else ""
+    gap = f"ratio below {outcome.detectable:.3g}" if metric.is_ratio else f"difference above {outcome.detectable:.3g}"
+    return f"; with these counts a true {gap} would have been seen with 80 % probability"
 
 
 def name(levels: tuple[str, ...]) -> str:
@@ -53,12 +68,11 @@ def interval_text(bounds: Bounds | None) -> str:
 
 def ordered_names(assessment: Assessment, outcome: GroupOutcome) -> tuple[str, str]:
     """The group with the lower rate and the one with the higher."""
-    counts = {group.levels: group.counts for group in assessment.table.groups}
-    rate = RATES[outcome.rate]
+    groups = {group.levels: group for group in assessment.table.groups}
     both = [outcome.levels, outcome.reference or ()]
 
     def height(levels: tuple[str, ...]) -> Fraction:
-        return part(counts[levels], rate).rate or Fraction(0)
+        return read(groups[levels], outcome.rate).value or Fraction(0)
 
     low, high = (both[0], both[1]) if height(both[0]) <= height(both[1]) else (both[1], both[0])
     return name(low), name(high)
@@ -66,10 +80,6 @@ def ordered_names(assessment: Assessment, outcome: GroupOutcome) -> tuple[str, s
 
 def _is_joint(assessment: Assessment) -> bool:
     return assessment.metric.form in ("average_difference", "balanced_difference")
-
-
-def _title(outcome: GroupOutcome) -> str:
-    return RATES[outcome.rate].title
 
 
 def _ending(outcome: GroupOutcome) -> str:
@@ -90,15 +100,16 @@ def _why_not(assessment: Assessment, outcome: GroupOutcome | None) -> str:
     """Why there is no number."""
     reason = assessment.reason if outcome is None else outcome.reason
     group = name(outcome.levels) if outcome is not None else "a group"
-    rate = RATES[outcome.rate if outcome is not None else assessment.metric.rates[0]]
+    rate = outcome.rate if outcome is not None else assessment.metric.rates[0]
+    unit, title = unit_of(rate), title_of(rate)
     texts = {
         "fairness.nobody_selected": "nobody is selected in any group, so that rates of 0 prove nothing",
-        "fairness.too_few_groups": f"fewer than two groups have enough {rate.unit} to be compared",
+        "fairness.too_few_groups": f"fewer than two groups have enough {unit} to be compared",
         "fairness.reference_not_judged": "the declared reference group has too few rows to compare others with",
-        "fairness.zero_reference": f"the {rate.title} is 0 in both {group} and its reference, and 0/0 is not parity",
+        "fairness.zero_reference": f"the {title} is 0 in both {group} and its reference, and 0/0 is not parity",
         "fairness.group_absent": f"the declared group {group} has no rows",
-        "fairness.zero_denominator": f"{group} has no {rate.unit}, so its {rate.title} does not exist",
-        "fairness.small_group": f"{group} has fewer {rate.unit} than the minimum",
+        "fairness.zero_denominator": f"{group} has no {unit}, so its {title} does not exist",
+        "fairness.small_group": f"{group} has fewer {unit} than the minimum",
         "fairness.undeclared_groups": "some rows belong to none of the declared groups",
     }
     return texts[reason]

@@ -11,8 +11,9 @@ from governance.check import Facts
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
 from governance.types.results import Input
-from policies.frames.cells import MAX_CELLS, SQUARE_UNIT, WEIGHT_UNIT, Cell, Cells
+from policies.frames.cells import Cell, Cells
 from policies.frames.coding import Level, is_missing, level_name, place
+from policies.frames.grouping import MAX_CELLS, SQUARE_UNIT, WEIGHT_UNIT
 from policies.frames.source import Source, manifest_of, open_counts, refusing_unreadable
 
 TABLE, PEOPLE, SELECTED = "table", "n", "selected"

@@ -10,8 +10,12 @@ from pydantic import Field, StringConstraints
 from governance.types.value import Value
 from policies.statistics.intervals import Proportion
 
-CellName = Literal["tp", "fp", "fn", "tn", "selected", "rejected"]
-"""Label and decision of a cell; ``selected`` and ``rejected`` where there is no label."""
+CellName = Literal["tp", "fp", "fn", "tn", "selected", "rejected", "positive", "negative", "counted"]
+"""Label and decision of a cell.
+
+``selected`` and ``rejected`` where there is no label, ``positive`` and ``negative`` labels where there is no decision,
+``counted`` where there is neither.
+"""
 
 
 WeightText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,30}(\.[0-9]{1,12})?$")]

@@ -165,7 +165,7 @@ def test_hundreds_of_groups_are_judged_on_every_metric_in_seconds() -> None:
         for number in range(300)
     ]
     started = time.perf_counter()
-    result = verdict(*groups, limits=[(name, "0.1") for name in METRICS])
+    result = verdict(*groups, limits=[(name, "0.1") for name, metric in METRICS.items() if metric.is_of_rates])
     assert time.perf_counter() - started < 60  # quadratic work would take many minutes
     assert result.status is FAILED
 

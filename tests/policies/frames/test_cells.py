@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from governance.errors import MeasurementRefused
-from policies.frames.cells import SQUARE_UNIT, WEIGHT_UNIT, Cell, read_cells
+from policies.frames.cells import Cell, read_cells
 from policies.frames.coding import UNKNOWN, Level
+from policies.frames.grouping import SQUARE_UNIT, WEIGHT_UNIT
 from tests.support.evidence import facts, write
 
 ROWS: dict[str, list[Any]] = {

@@ -174,7 +174,7 @@ def test_bins_cannot_be_counted(tmp_path: Path) -> None:
 
 def test_metrics_that_need_labels_are_refused(tmp_path: Path) -> None:
     path = text(tmp_path, "group,n,selected\na,10,5\nb,10,5\n")
-    with pytest.raises(MeasurementRefused, match="label column"):
+    with pytest.raises(MeasurementRefused, match="column of labels"):
         judged(counted(path), metrics=[{"name": "equalized_odds_ratio", "limit": "0.8"}])
 
 
