@@ -11,10 +11,8 @@ from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, Pr
 from governance.types.subject import Subject
 from lineage.aliases import Aliases
 from lineage.descriptions import Known, content_digest_of, describe_points, describe_runs
-from lineage.mapping import known_pairs
-from lineage.points import Point, Points, Read
+from lineage.points import Point, Points
 from lineage.precision import (
-    Flows,
     InputPrecision,
     Wanted,
     input_precision,
@@ -22,9 +20,10 @@ from lineage.precision import (
     signature_columns,
     weakest,
 )
-from lineage.reading import Reader, among, until
+from lineage.reading import Reader, among
+from lineage.run_links import RunLinks
 from lineage.subjects import Found, find_subject
-from lineage.tables import INPUT, FlowRow, MappingRow, RunDatasetRow, RunRow
+from lineage.tables import RunRow
 
 MAX_POINTS = 20_000
 """Versions in one ancestry; beyond it the answer is marked as truncated, and a check cannot pass on it."""
@@ -35,13 +34,8 @@ class _Trace:
     """The walk while it goes on."""
 
     known: Known
-    points: Points
+    links: RunLinks
     writers: dict[Point, list[int]] = field(default_factory=dict)
-    runs: dict[int, RunRow] = field(default_factory=dict)
-    inputs: dict[int, set[int]] = field(default_factory=dict)
-    outputs: dict[int, set[int]] = field(default_factory=dict)
-    flows: dict[int, Flows] = field(default_factory=dict)
-    reads: dict[tuple[int, int], list[Read]] = field(default_factory=dict)
     used: dict[tuple[int, int], list[Point]] = field(default_factory=lambda: defaultdict(list))
     """For each run and input, the points that it was used for."""
 
@@ -57,7 +51,7 @@ def trace(unit: Reader, subject: Subject, as_of: datetime | None) -> Ancestry:
     found = find_subject(known, subject)
     if found is None:
         return Ancestry(subject=None, as_of=as_of)
-    walk = _Trace(known, Points(unit, aliases, as_of))
+    walk = _Trace(known, RunLinks(known, Points(unit, aliases, as_of)))
     start = Point(found.node, found.version)
     walk.writers[start] = list(found.writers)
     frontier = [start]
@@ -69,71 +63,28 @@ def trace(unit: Reader, subject: Subject, as_of: datetime | None) -> Ancestry:
 def _step(walk: _Trace, frontier: Sequence[Point]) -> list[Point]:
     """One level up: the writers of the points, what they read, and where that came from; the points that are new."""
     reached = [(run, point) for point in frontier for run in walk.writers[point]]
-    _load(walk, sorted({run for run, _ in reached} - walk.runs.keys()))
+    walk.links.load(run for run, _ in reached)
     fresh: dict[Point, None] = {}
     for run, point in reached:
-        for node in _inputs_for(walk, run, point.node):
+        for node in walk.links.inputs_for(run, point.node):
             walk.used[(run, node)].append(point)
-            fresh.update((read.point, None) for read in walk.reads[(run, node)] if read.point not in walk.writers)
+            fresh.update((read.point, None) for read in walk.links.reads(run, node) if read.point not in walk.writers)
     for point in fresh:
-        walk.writers[point] = walk.points.writers(point)
+        walk.writers[point] = walk.links.points.writers(point)
     return list(fresh)
-
-
-def _inputs_for(walk: _Trace, run: int, target: int) -> list[int]:
-    """The run's inputs that can reach its output ``target``: all of them, or what an explicit facet names."""
-    inputs = sorted(walk.inputs.get(run, ()))
-    sources = walk.flows[run].sources(target)
-    is_restricted = walk.runs[run].is_explicit or walk.flows[run].is_explicit_for(target)
-    return [node for node in inputs if node in sources] if is_restricted else inputs
-
-
-def _load(walk: _Trace, runs: Sequence[int]) -> None:
-    """Read the rows of runs that are new to the walk, and resolve what they read."""
-    if not runs:
-        return
-    unit = walk.known.unit
-    rows = list(unit.session.scalars(sa.select(RunRow).where(among(unit, RunRow.id, runs)).order_by(RunRow.identity)))
-    walk.runs.update((row.id, row) for row in rows)
-    query = sa.select(RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id).where(
-        among(unit, RunDatasetRow.run_id, runs), until(RunDatasetRow.first_seen, walk.known.as_of)
-    )
-    ends = unit.session.execute(query).all()
-    canonical = walk.known.aliases.canonical([node for _, _, node in ends])
-    for run, role, node in ends:
-        side = walk.inputs if role == INPUT else walk.outputs
-        side.setdefault(run, set()).add(canonical.get(node, node))
-    _load_flows(walk, runs)
-    walk.reads.update(walk.points.reads_of(rows, walk.inputs))
-
-
-def _load_flows(walk: _Trace, runs: Sequence[int]) -> None:
-    unit = walk.known.unit
-    walk.flows.update((run, Flows()) for run in runs)
-    query = (
-        sa.select(FlowRow, MappingRow.content)
-        .outerjoin(MappingRow, MappingRow.id == FlowRow.mapping_id)
-        .where(among(unit, FlowRow.run_id, runs), until(FlowRow.first_seen, walk.known.as_of))
-    )
-    rows = unit.session.execute(query).all()
-    canonical = walk.known.aliases.canonical([end for row, _ in rows for end in (row.source_id, row.target_id)])
-    for row, mapping in rows:
-        source, target = (canonical.get(end, end) for end in (row.source_id, row.target_id))
-        pairs = known_pairs(mapping)
-        walk.flows[row.run_id].add(source, target, pairs, is_explicit=bool(row.is_explicit))
 
 
 def _assemble(walk: _Trace, start: Point, found: Found, *, is_truncated: bool) -> Ancestry:
     """The walk as a value, sorted."""
     points = sorted(walk.writers, key=lambda point: (point.node, point.version or "", point.writer or 0))
-    loaded = set(walk.runs)
+    loaded = set(walk.links.runs)
     missing = sorted({run for point in points for run in (*walk.writers[point], point.writer or 0)} - loaded - {0})
     unit = walk.known.unit
     more = unit.session.scalars(sa.select(RunRow).where(among(unit, RunRow.id, missing))) if missing else ()
-    rows = {**walk.runs, **{row.id: row for row in more}}
+    rows = {**walk.links.runs, **{row.id: row for row in more}}
     described = describe_points(walk.known, points, walk.writers, rows)
     described[start] = described[start].model_copy(update=found.members)
-    runs = describe_runs(walk.known, [walk.runs[run] for run in sorted(loaded)])
+    runs = describe_runs(walk.known, [walk.links.runs[run] for run in sorted(loaded)])
     keys = {point: version.key for point, version in described.items()}
     wanted = _wanted(walk, described, start)
     edges = [*_input_edges(walk, described, wanted, {run: node.key for run, node in runs.items()})]
@@ -158,7 +109,7 @@ def _wanted(walk: _Trace, described: Mapping[Point, DatasetVersion], start: Poin
     flows: dict[Point, list[tuple[int, Point]]] = defaultdict(list)
     for (run, node), targets in walk.used.items():
         for target in targets:
-            flows[target] += [(run, read.point) for read in walk.reads[(run, node)]]
+            flows[target] += [(run, read.point) for read in walk.links.reads(run, node)]
     while waiting:
         target = waiting.pop()
         for run, source in flows[target]:
@@ -176,7 +127,7 @@ def _input_edges(
     walk: _Trace, described: Mapping[Point, DatasetVersion], wanted: Mapping[Point, Wanted], runs: Mapping[int, str]
 ) -> Iterable[AncestryEdge]:
     for (run, node), targets in walk.used.items():
-        for read in walk.reads[(run, node)]:
+        for read in walk.links.reads(run, node):
             of_targets = [
                 _precision(walk, described, run, read.point, target, wanted=wanted.get(target)) for target in targets
             ]
@@ -202,15 +153,15 @@ def _precision(
     *,
     wanted: Wanted,
 ) -> InputPrecision:
-    inputs, outputs = walk.inputs.get(run, set()), walk.outputs.get(run, set())
+    inputs, outputs = walk.links.inputs.get(run, set()), walk.links.outputs.get(run, set())
     signature = None
     if described[target].content_digest is not None:
-        read = [read.point for node in inputs for read in walk.reads[(run, node)]]
+        read = [read.point for node in inputs for read in walk.links.reads(run, node)]
         every = [described[point].fields if point in described else () for point in read]
         signature = signature_columns(described[target].fields, described[source].fields, every)
     return input_precision(
-        walk.flows[run].columns(source.node, target.node, wanted),
-        has_flow=source.node in walk.flows[run].sources(target.node),
+        walk.links.flows[run].columns(source.node, target.node, wanted),
+        has_flow=source.node in walk.links.flows[run].sources(target.node),
         is_single=len(inputs) == 1 or len(outputs) == 1,
         signature=signature,
     )
@@ -225,5 +176,5 @@ def _output_edges(walk: _Trace, keys: Mapping[Point, str], runs: Mapping[int, st
 
 
 def _of_output(walk: _Trace, run: int, point: Point) -> Precision:
-    single = len(walk.inputs.get(run, ())) <= 1 or len(walk.outputs.get(run, ())) == 1
-    return output_precision(walk.flows[run], point.node, is_single=single)
+    single = len(walk.links.inputs.get(run, ())) <= 1 or len(walk.links.outputs.get(run, ())) == 1
+    return output_precision(walk.links.flows[run], point.node, is_single=single)
