@@ -56,6 +56,9 @@ from lineage.tables import INPUT, OUTPUT
 NO_FACETS = b"[[],[],[]]"
 """The keys of an entity without facets (``lineage.facts.facet_keys``)."""
 
+LOCATION = "sourceCodeLocation"
+"""Key of the facet that says where code lies."""
+
 SORT_KEY = 200
 """Characters of a name that its index holds: even in four bytes each they fit what PostgreSQL indexes."""
 
@@ -149,6 +152,7 @@ class _Reading:
         rank = RANKS.get(event.event_type or "")
         parent = parent_of(event.run_facets)
         nominal = nominal_times(event.run_facets)
+        location = self._location()
         row = {
             "identity": identity,
             "run_id": canonical_run_id(run_id),
@@ -168,6 +172,8 @@ class _Reading:
             "nominal_start": nominal[0] if nominal else None,
             "nominal_end": nominal[1] if nominal else None,
             "nominal_stamp": event.stamp if nominal else None,
+            "location_digest": location,
+            "location_stamp": event.stamp if location else None,
         }
         self.changes.add(RUNS, row)
         self._facets(RUN_FACETS, identity, facet_keys(event.run_facets, {}) or NO_FACETS)
@@ -175,6 +181,14 @@ class _Reading:
         if deployment is not None:
             self.changes.add(DEPLOYMENTS, {"run_id": identity, **deployment})
         return identity
+
+    def _location(self) -> bytes | None:
+        """The digest of the text that says where the code of the run lay."""
+        job = self.event.job
+        if job is None or LOCATION not in job.facets:
+            return None
+        content = next((text for _, text in labels_in({LOCATION: job.facets[LOCATION]})), None)
+        return None if content is None else hashlib.sha256(content).digest()
 
     def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> bytes:
         node = self._node("dataset", (mention.namespace, mention.name), types=dataset_type(mention.facets))

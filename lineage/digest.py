@@ -120,7 +120,8 @@ def _queries_of_graph() -> dict[str, Any]:
         ).order_by(NamespaceRow.identity),
         "run": sa.select(
             *of_run, RunRow.first_event, RunRow.last_event, RunRow.is_explicit, RunRow.parent_run_id,
-            RunRow.parent_namespace, RunRow.parent_name, RunRow.nominal_start, RunRow.nominal_end, job.identity,
+            RunRow.parent_namespace, RunRow.parent_name, RunRow.nominal_start, RunRow.nominal_end,
+            RunRow.location_digest, job.identity,
         ).join(job, job.id == RunRow.job_id).order_by(RunRow.identity),
         "run_dataset": sa.select(
             run.identity, RunDatasetRow.role, node.identity.label("node"), job.identity.label("job"),

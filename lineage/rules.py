@@ -64,6 +64,7 @@ RUNS = Rules(
         ("job_stamp", ("job_id",)),
         ("parent_stamp", ("parent_run_id", "parent_namespace", "parent_name")),
         ("nominal_stamp", ("nominal_start", "nominal_end")),
+        ("location_stamp", ("location_digest",)),
     ),
     returning=("id", "identity"),
 )

@@ -10,7 +10,7 @@ from governance.database import Unit
 from lineage.changes import Changes
 from lineage.conformance import Finding
 from lineage.events import EVENT_TYPES, Event
-from lineage.identity import run_identity
+from lineage.identity import namespace_identity, run_identity
 from lineage.merging import Rules, insert_new, upsert
 from lineage.rules import (
     DEPLOYMENTS,
@@ -73,6 +73,7 @@ def _event_row(unit: Unit, event: Event) -> dict[str, Any]:
         "event_time": event.time,
         "arrived_at": unit.now,
         "run_identity": None if event.run_id is None else run_identity(event.run_id),
+        "namespace_identity": None if event.job is None else namespace_identity(event.job.namespace),
     }
 
 

@@ -18,14 +18,23 @@ OUTPUT = 1
 """Roles of a dataset for a job or run, as stored."""
 
 
+def _partial(name: str, condition: str, *columns: str) -> sa.Index:
+    """An index of the rows that meet a condition, in the same words for both databases."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(condition), postgresql_where=sa.text(condition))
+
+
 class EventRow(Row):
     """An event as it was taken, once per digest. Append-only; triggers on both databases refuse changes.
 
-    Its bytes are apart, in ``PayloadRow``: no list reads them, and they may be pruned.
+    Its bytes are apart, in ``PayloadRow``: no list reads them, and they may be pruned. ``namespace_identity`` is that
+    of its job's namespace. The indexes hold what lists and statistics count, so that these read no rows.
     """
 
     __tablename__ = "lineage_event"
-    __table_args__ = (sa.Index(None, "event_time", "id"),)
+    __table_args__ = (
+        sa.Index("ix_lineage_event_event_time", "event_time", "id", "kind", "event_type"),
+        sa.Index("ix_lineage_event_namespace", "namespace_identity", "event_time", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     digest: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
@@ -35,15 +44,17 @@ class EventRow(Row):
     event_time: Mapped[datetime]
     arrived_at: Mapped[datetime]
     run_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary, index=True)
+    namespace_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
 
 
 class PayloadRow(Row):
-    """The bytes of an event. They are never changed; they are deleted only where a pruning is on record."""
+    """The bytes of an event. They change only to the residue that a pruning on record left; ``pruning_id`` names it."""
 
     __tablename__ = "lineage_payload"
 
     event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     body: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    pruning_id: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class FindingRow(Row):
@@ -99,13 +110,16 @@ class NodeRow(Row):
     ``first_seen`` is null for a name that only a symlink or lineage facet gave: such a node is no entity of its own.
     ``type`` and ``subtype`` are those of the ``datasetType`` facet, or ``processingType`` and ``jobType``.
     ``last_recorded`` is when the latest event that names it arrived; a node whose ``deleted_at`` is not earlier is
-    hidden. ``sort_key`` is the beginning of the name, as much as an index takes.
+    hidden. ``sort_key`` is the beginning of the name, as much as an index takes; both databases sort it by code point.
     """
 
     __tablename__ = "lineage_node"
     __table_args__ = (
         sa.Index(None, "namespace_id", "kind", "sort_key", "id"),
         sa.Index(None, "kind", "sort_key", "id"),
+        _partial("ix_lineage_node_unnamed", "first_seen IS NULL", "kind", "namespace_id", "id"),
+        _partial("ix_lineage_node_deleted", "deleted_at IS NOT NULL", "kind", "namespace_id", "id"),
+        sa.Index(None, "kind", "first_seen"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -114,7 +128,7 @@ class NodeRow(Row):
     namespace: Mapped[str] = mapped_column(sa.Text)
     name: Mapped[str] = mapped_column(sa.Text)
     namespace_id: Mapped[int] = mapped_column(sa.BigInteger)
-    sort_key: Mapped[str] = mapped_column(sa.Text)
+    sort_key: Mapped[str] = mapped_column(sa.Text().with_variant(sa.Text(collation="C"), "postgresql"))
     last_recorded: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     first_seen: Mapped[datetime | None]
@@ -126,10 +140,13 @@ class NodeRow(Row):
 
 
 class RunRow(Row):
-    """A run. ``end_stamp`` is the winning terminal event's time and rank; ``end_kinds`` is a bit set of all of them."""
+    """A run. ``end_stamp`` is the winning terminal event's time and rank; ``end_kinds`` is a bit set of all of them.
+
+    ``location_digest`` is that of the ``TextRow`` that says where the code of the run lay.
+    """
 
     __tablename__ = "lineage_run"
-    __table_args__ = (sa.Index(None, "job_id", "first_event"),)
+    __table_args__ = (sa.Index(None, "job_id", "first_event", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
@@ -150,6 +167,8 @@ class RunRow(Row):
     nominal_start: Mapped[datetime | None]
     nominal_end: Mapped[datetime | None]
     nominal_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    location_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    location_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
 
 
 class RunDatasetRow(Row):
@@ -193,7 +212,7 @@ class DatasetVersionRow(Row):
     """
 
     __tablename__ = "lineage_dataset_version"
-    __table_args__ = (sa.Index(None, "node_id", "version_digest"),)
+    __table_args__ = (sa.Index(None, "node_id", "version_digest"), sa.Index(None, "node_id", "first_stamp", "id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)

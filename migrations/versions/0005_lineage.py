@@ -3,6 +3,8 @@
 The derived tables are emptied: what is new in them comes from the event log, by ``assay lineage replay``.
 """
 
+import hashlib
+import json
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
@@ -34,6 +36,15 @@ DERIVED = (
 )
 """What the earlier revisions made and a replay fills again."""
 
+EVENT_INDEXES = {
+    "ix_lineage_event_event_time": ["event_time", "id", "kind", "event_type"],
+    "ix_lineage_event_namespace": ["namespace_identity", "event_time", "id"],
+}
+NODE_INDEXES = {"unnamed": "first_seen IS NULL", "deleted": "deleted_at IS NOT NULL"}
+"""What lists leave out, by the condition that a node meets."""
+
+PRUNINGS = ("lineage_pruned_event", "lineage_pruning")
+
 
 def upgrade() -> None:
     """Apply the revision."""
@@ -43,13 +54,18 @@ def upgrade() -> None:
     _columns()
     _facets()
     _actions()
+    _pages()
+    _outbox()
+    _prunings()
 
 
 def downgrade() -> None:
     """Take the revision back."""
     _empty()
-    unprotect(("lineage_action",))
+    unprotect(("lineage_action", *PRUNINGS))
+    _unprotect_payloads()
     for table in (
+        "lineage_outbox", "lineage_sweep", *PRUNINGS,
         "lineage_action", "lineage_tag", "lineage_source",
         "lineage_projection", "lineage_deployment", "lineage_rename", "lineage_label", "lineage_text",
         "lineage_facet", "lineage_facet_keys", "lineage_flow_edge", "lineage_mapping", "lineage_namespace",
@@ -57,8 +73,9 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_column("lineage_flow", "mapping_id")
     op.add_column("lineage_flow", sa.Column("columns", sa.LargeBinary(), nullable=True))
-    for column in ("nominal_start", "nominal_end", "nominal_stamp"):
+    for column in ("nominal_start", "nominal_end", "nominal_stamp", "location_digest", "location_stamp"):
         op.drop_column("lineage_run", column)
+    _drop_pages()
     op.drop_index(op.f("ix_lineage_node_namespace_id_kind_sort_key_id"), "lineage_node")
     op.drop_index(op.f("ix_lineage_node_kind_sort_key_id"), "lineage_node")
     for column in ("namespace_id", "sort_key", "last_recorded", "deleted_at"):
@@ -83,18 +100,42 @@ def _events() -> None:
         "lineage_payload",
         sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("pruning_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_lineage_payload")),
     )
     op.execute("INSERT INTO lineage_payload (event_id, body) SELECT id, body FROM lineage_event")
     unprotect(("lineage_event",))
     op.drop_column("lineage_event", "body")
-    op.create_index(op.f("ix_lineage_event_event_time_id"), "lineage_event", ["event_time", "id"], unique=False)
+    op.add_column("lineage_event", sa.Column("namespace_identity", sa.LargeBinary(), nullable=True))
+    _fill_namespaces()
+    for name, columns in EVENT_INDEXES.items():
+        op.create_index(op.f(name), "lineage_event", columns, unique=False)
     protect(("lineage_event",))
+
+
+def _fill_namespaces() -> None:
+    """Tell of each stored event which namespace its job is in."""
+    bind, last = op.get_bind(), 0
+    chosen = sa.text(
+        "SELECT event_id, body FROM lineage_payload WHERE event_id > :last ORDER BY event_id LIMIT 100"
+    ).columns(event_id=sa.BigInteger(), body=sa.LargeBinary())
+    told = sa.text("UPDATE lineage_event SET namespace_identity = :identity WHERE id = :id").bindparams(
+        sa.bindparam("identity", type_=sa.LargeBinary())
+    )
+    while rows := bind.execute(chosen, {"last": last}).all():
+        for number, body in rows:
+            job = json.loads(body).get("job")
+            if job is not None:
+                identity = hashlib.sha256(f"namespace\0{job['namespace']}".encode()).digest()
+                bind.execute(told, {"identity": identity, "id": number})
+        last = rows[-1].event_id
 
 
 def _join_payloads() -> None:
     unprotect(("lineage_event",))
-    op.drop_index(op.f("ix_lineage_event_event_time_id"), "lineage_event")
+    for name in EVENT_INDEXES:
+        op.drop_index(op.f(name), "lineage_event")
+    op.drop_column("lineage_event", "namespace_identity")
     op.add_column("lineage_event", sa.Column("body", sa.LargeBinary(), nullable=False, server_default=""))
     op.execute(
         "UPDATE lineage_event SET body = (SELECT body FROM lineage_payload WHERE event_id = lineage_event.id) "
@@ -123,7 +164,9 @@ def _entities() -> None:
     )
     with _altering("lineage_node") as node:
         node.add_column(sa.Column("namespace_id", sa.BigInteger(), nullable=False))
-        node.add_column(sa.Column("sort_key", sa.Text(), nullable=False))
+        node.add_column(
+            sa.Column("sort_key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False)
+        )
         node.add_column(sa.Column("last_recorded", TIME, nullable=True))
         node.add_column(sa.Column("deleted_at", TIME, nullable=True))
     op.create_index(
@@ -136,6 +179,8 @@ def _entities() -> None:
     op.add_column("lineage_run", sa.Column("nominal_start", TIME, nullable=True))
     op.add_column("lineage_run", sa.Column("nominal_end", TIME, nullable=True))
     op.add_column("lineage_run", sa.Column("nominal_stamp", sa.LargeBinary(), nullable=True))
+    op.add_column("lineage_run", sa.Column("location_digest", sa.LargeBinary(), nullable=True))
+    op.add_column("lineage_run", sa.Column("location_stamp", sa.LargeBinary(), nullable=True))
 
 
 def _columns() -> None:
@@ -267,3 +312,129 @@ def _actions() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_source")),
         sa.UniqueConstraint("identity", name=op.f("uq_lineage_source_identity")),
     )
+
+
+def _outbox() -> None:
+    """Events of Assay's own that are sent on to others."""
+    op.create_table(
+        "lineage_outbox",
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("lane", sa.Text(), nullable=False),
+        sa.Column("enqueued_at", TIME, nullable=False),
+        sa.Column("not_before", TIME, nullable=False),
+        sa.Column("fault", sa.Text(), nullable=True),
+        sa.Column("ended_at", TIME, nullable=True),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("deadline", TIME, nullable=True),
+        sa.Column("leased_by", sa.Text(), nullable=True),
+        sa.Column("lease_token", sa.Text(), nullable=True),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_outbox")),
+    )
+    op.create_index(op.f("ix_lineage_outbox_state_not_before"), "lineage_outbox", ["state", "not_before"], unique=False)
+    op.create_index(op.f("ix_lineage_outbox_lane_id"), "lineage_outbox", ["lane", "id"], unique=False)
+
+
+def _prunings() -> None:
+    """What was taken out of stored events, by whom and why; without such a record no bytes change."""
+    op.create_table(
+        "lineage_pruning",
+        sa.Column("id", BIG_ID, nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("target", sa.LargeBinary(), nullable=False),
+        sa.Column("pruned_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_pruning")),
+    )
+    op.create_table(
+        "lineage_pruned_event",
+        sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("pruning_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("residue_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("is_whole", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", "pruning_id", name=op.f("pk_lineage_pruned_event")),
+    )
+    op.create_index(op.f("ix_lineage_pruned_event_pruning_id"), "lineage_pruned_event", ["pruning_id"], unique=False)
+    op.create_table(
+        "lineage_sweep",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("swept_through", sa.BigInteger(), nullable=False),
+        sa.Column("began_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_sweep")),
+    )
+    protect(PRUNINGS)
+    _protect_payloads()
+
+
+_RECORDED = (
+    "NEW.event_id = OLD.event_id AND COALESCE(NEW.pruning_id, 0) > COALESCE(OLD.pruning_id, 0) AND EXISTS ("
+    "SELECT 1 FROM lineage_pruned_event WHERE event_id = NEW.event_id AND pruning_id = NEW.pruning_id"
+)
+"""The bytes of an event become a residue that a later pruning recorded; the clause is left open."""
+
+
+def _protect_payloads() -> None:
+    said = "lineage_payload changes only as a pruning on record says"
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE TRIGGER lineage_payload_no_delete BEFORE DELETE ON lineage_payload "
+            f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
+        )
+        op.execute(
+            f"CREATE TRIGGER lineage_payload_no_update BEFORE UPDATE ON lineage_payload WHEN NOT ({_RECORDED})) "
+            f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
+        )
+        return
+    op.execute(
+        "CREATE OR REPLACE FUNCTION assay_pruned_only() RETURNS trigger LANGUAGE plpgsql AS "
+        # SQLite has no such function; there `assay log fsck` compares the digests.
+        f"$$ BEGIN IF NOT ({_RECORDED} AND residue_digest = sha256(NEW.body))) THEN "
+        f"RAISE EXCEPTION '{said}'; END IF; RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER lineage_payload_pruned_only BEFORE UPDATE ON lineage_payload "
+        "FOR EACH ROW EXECUTE FUNCTION assay_pruned_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER lineage_payload_append_only BEFORE DELETE OR TRUNCATE ON lineage_payload "
+        "FOR EACH STATEMENT EXECUTE FUNCTION assay_append_only()"
+    )
+
+
+def _unprotect_payloads() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("update", "delete"):
+            op.execute(f"DROP TRIGGER IF EXISTS lineage_payload_no_{verb}")
+        return
+    for name in ("pruned_only", "append_only"):
+        op.execute(f"DROP TRIGGER IF EXISTS lineage_payload_{name} ON lineage_payload")
+    op.execute("DROP FUNCTION IF EXISTS assay_pruned_only")
+
+
+def _pages() -> None:
+    """Indexes that hold the pages of lists: runs of a job, versions of a dataset, and the nodes that are left out."""
+    op.drop_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run")
+    op.create_index(op.f("ix_lineage_run_job_id_first_event_id"), "lineage_run", ["job_id", "first_event", "id"])
+    op.create_index(
+        op.f("ix_lineage_dataset_version_node_id_first_stamp_id"),
+        "lineage_dataset_version",
+        ["node_id", "first_stamp", "id"],
+    )
+    op.create_index(op.f("ix_lineage_node_kind_first_seen"), "lineage_node", ["kind", "first_seen"])
+    for name, condition in NODE_INDEXES.items():
+        where = sa.text(condition)
+        columns = ["kind", "namespace_id", "id"]
+        op.create_index(
+            op.f(f"ix_lineage_node_{name}"), "lineage_node", columns, sqlite_where=where, postgresql_where=where
+        )
+
+
+def _drop_pages() -> None:
+    for name in (*NODE_INDEXES, "kind_first_seen"):
+        op.drop_index(op.f(f"ix_lineage_node_{name}"), "lineage_node")
+    op.drop_index(op.f("ix_lineage_dataset_version_node_id_first_stamp_id"), "lineage_dataset_version")
+    op.drop_index(op.f("ix_lineage_run_job_id_first_event_id"), "lineage_run")
+    op.create_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run", ["job_id", "first_event"])
