@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from lineage.paths import ancestors
+
 Part = tuple[str | None, str | None, str | None, bool]
 
 
@@ -51,11 +53,19 @@ class ColumnPair:
 
 
 def mapping_document(pairs: Iterable[ColumnPair]) -> bytes:
-    """The pairs as they are stored: one spelling for one set."""
+    """The pairs as they are stored: one spelling for one set.
+
+    A pair that comes both with transformations and without keeps an unknown one beside them: it is not masked.
+    """
     gathered: dict[tuple[str, str], set[Part]] = {}
+    told: set[tuple[str, str]] = set()
+    bare: set[tuple[str, str]] = set()
     for pair in pairs:
-        held = gathered.setdefault((pair.source, pair.target), set())
-        held.update(part.part() for part in pair.transformations)
+        ends = (pair.source, pair.target)
+        (told if pair.transformations else bare).add(ends)
+        gathered.setdefault(ends, set()).update(part.part() for part in pair.transformations)
+    for ends in told & bare:
+        gathered[ends].add(Transformation(None).part())
     rows = [
         [*ends, sorted(parts, key=json.dumps)]
         for ends, parts in sorted(gathered.items())
@@ -69,6 +79,56 @@ def read_mapping(content: bytes) -> tuple[ColumnPair, ...]:
     return tuple(
         ColumnPair(source, target, tuple(Transformation(*part) for part in parts))
         for source, target, parts in json.loads(content)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The pairs of one mapping by the column on one side of them, and by the columns that hold it."""
+
+    exact: dict[str, tuple[ColumnPair, ...]]
+    within: dict[str, tuple[ColumnPair, ...]]
+    every: tuple[ColumnPair, ...]
+
+    def touching(self, path: str) -> tuple[ColumnPair, ...]:
+        """The pairs whose column is the asked one, holds it or lies in it, or is not told; all for an empty path."""
+        if not path:
+            return self.every
+        found = self.within.get(path, ()) + self.exact.get("", ())
+        return found + tuple(pair for around in ancestors(path) for pair in self.exact.get(around, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class PairIndex:
+    """The pairs of one mapping by their columns on either side."""
+
+    sources: Side
+    targets: Side
+
+
+def touches(one: str, other: str) -> bool:
+    """Whether two columns share values: they are one, or one holds the other; an empty path stands for any."""
+    return not one or not other or one == other or one in ancestors(other) or other in ancestors(one)
+
+
+@lru_cache(maxsize=4096)
+def pair_index(content: bytes) -> PairIndex:
+    """The stored mapping by its columns."""
+    pairs = read_mapping(content)
+    return PairIndex(_side((pair.source, pair) for pair in pairs), _side((pair.target, pair) for pair in pairs))
+
+
+def _side(ends: Iterable[tuple[str, ColumnPair]]) -> Side:
+    exact: dict[str, list[ColumnPair]] = {}
+    within: dict[str, list[ColumnPair]] = {}
+    for path, pair in ends:
+        exact.setdefault(path, []).append(pair)
+        for around in (path, *ancestors(path)):
+            within.setdefault(around, []).append(pair)
+    return Side(
+        {path: tuple(pairs) for path, pairs in exact.items()},
+        {path: tuple(pairs) for path, pairs in within.items() if path},
+        tuple(pair for pairs in exact.values() for pair in pairs),
     )
 
 

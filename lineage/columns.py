@@ -1,0 +1,220 @@
+"""Column lineage from the stored flows: which fields feed which, and which tags and categories they carry with them.
+
+A field is found by its path in the newest schema of its dataset, or in a lineage facet that names it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from governance.database import UTCDateTime
+from lineage.aliases import Aliases
+from lineage.column_graph import Field, Hop
+from lineage.descriptions import described_fields
+from lineage.graph import Direction
+from lineage.identity import stamp_after
+from lineage.links import EdgesMode, StoredLinks
+from lineage.mapping import ColumnPair, PairIndex, pair_index
+from lineage.reading import Reader, among, id_list, listed, nodes_by_id, until
+from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowEdge:
+    """The flow behind a hop: canonical datasets, the job (0: none), when it was seen, and the latest run's row id."""
+
+    source: int
+    target: int
+    job: int
+    mapping: int
+    first_seen: datetime
+    last_seen: datetime
+    stamp: bytes
+    run: int | None
+    pairs: PairIndex
+
+    @property
+    def fields(self) -> Iterator[Field]:
+        """The fields that the flow names."""
+        for pair in self.pairs.sources.every:
+            yield (self.source, pair.source)
+            yield (self.target, pair.target)
+
+
+@cache
+def _flow_query(dialect: str, column: Any, has_instant: bool) -> Any:
+    """The query of one level, built once."""
+    edge = FlowEdgeRow
+    query: Any = (
+        sa.select(
+            edge.source_id, edge.target_id, edge.job_id, edge.mapping_id, edge.first_seen, edge.last_seen,
+            edge.latest_stamp, edge.latest_run_id, MappingRow.content,
+        )
+        .join(MappingRow, MappingRow.id == edge.mapping_id)
+        .where(listed(dialect, column))
+    )  # fmt: skip
+    return query.where(edge.first_seen <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query
+
+
+@dataclass
+class StoredFields:
+    """What flows into and out of fields, read from the database once a dataset and direction."""
+
+    unit: Reader
+    as_of: datetime | None = None
+    mode: EdgesMode = "ever"
+    aliases: Aliases = field(init=False)
+    _flows: dict[Direction, dict[int, list[FlowEdge]]] = field(init=False)
+    _edges: dict[tuple[int, int, int, int], FlowEdge] = field(default_factory=dict)
+    _fields: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    _rows: dict[int, NodeRow] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Share one resolution of aliases over the whole question."""
+        self.aliases = Aliases(self.unit, self.as_of)
+        self._flows = {"upstream": {}, "downstream": {}}
+
+    def flows(self, datasets: Iterable[int], direction: Direction) -> Mapping[int, list[FlowEdge]]:
+        """The flows into (upstream) or out of (downstream) each dataset, under any of its names."""
+        held = self._flows[direction]
+        missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in held]
+        if missing:
+            held.update((dataset, []) for dataset in missing)
+            for edge in self._load(missing, direction):
+                near = edge.target if direction == "upstream" else edge.source
+                if near in held:
+                    held[near].append(edge)
+        return held
+
+    def _load(self, datasets: Sequence[int], direction: Direction) -> list[FlowEdge]:
+        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
+        column = FlowEdgeRow.target_id if direction == "upstream" else FlowEdgeRow.source_id
+        dialect = self.unit.dialect
+        parameters: dict[str, Any] = {"ids": id_list(dialect, list(members))}
+        if self.as_of is not None:
+            parameters["as_of"] = self.as_of
+        query = _flow_query(dialect, column, self.as_of is not None)
+        rows = self.unit.session.connection().execute(query, parameters).all()
+        if self.mode == "current":
+            rows = self._current(rows)
+        ends = {end for row in rows for end in row[:2]}
+        canonical = {**self.aliases.canonical(ends), **members}
+        return [self._edge(tuple(row), (canonical.get(row[0], row[0]), canonical.get(row[1], row[1]))) for row in rows]
+
+    def _edge(self, row: tuple[Any, ...], ends: tuple[int, int]) -> FlowEdge:
+        """The edge of a row: one object, whichever way it is come upon."""
+        key = (row[0], row[1], row[2], row[3])
+        if key not in self._edges:
+            _, _, job, mapping, first, last, stamp, run, content = row
+            self._edges[key] = FlowEdge(*ends, job, mapping, first, last, stamp, run, pair_index(content))
+        return self._edges[key]
+
+    def _current(self, rows: Sequence[Any]) -> list[Any]:
+        """The rows that the latest run of their job told, or that were declared last where no run told any."""
+        latest = StoredLinks(self.unit, self.as_of).latest_runs(sorted({row[2] for row in rows if row[2]}))
+        flow = FlowRow
+        query = sa.select(flow.job_id, flow.run_id, flow.source_id, flow.target_id, flow.mapping_id).where(
+            among(self.unit, flow.target_id, sorted({row[1] for row in rows})),
+            among(self.unit, flow.job_id, sorted({row[2] for row in rows})),
+            among(self.unit, flow.run_id, sorted({0, *(run for run in latest.values() if run is not None)})),
+            until(flow.first_seen, self.as_of),
+        )
+        told = {tuple(found) for found in self.unit.session.connection().execute(query)}
+        ran = {(job, target) for job, run, _, target, _ in told if run}
+        return [
+            row
+            for row in rows
+            if (row[2], latest.get(row[2]) or 0, row[0], row[1], row[3]) in told
+            or ((row[2], row[1]) not in ran and (row[2], 0, row[0], row[1], row[3]) in told)
+        ]
+
+    def types(self, datasets: Iterable[int]) -> Mapping[int, dict[str, str | None]]:
+        """Path and type of each field of the datasets: of the newest schema, and what lineage facets name."""
+        missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._fields]
+        if missing:
+            schemas = self._schemas(missing)
+            named: dict[int, set[str]] = defaultdict(set)
+            for direction in ("upstream", "downstream"):
+                flows = self.flows(missing, direction)
+                for path_of, path in (end for dataset in missing for edge in flows[dataset] for end in edge.fields):
+                    named[path_of].add(path)
+            for dataset in missing:
+                held = schemas.get(dataset, {})
+                held.update((path, None) for path in sorted(named[dataset] - {""}) if path not in held)
+                self._fields[dataset] = held
+        return self._fields
+
+    def _schemas(self, datasets: Sequence[int]) -> dict[int, dict[str, str | None]]:
+        """The newest schema of each dataset under any of its names."""
+        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
+        version = aliased(DatasetVersionRow)
+        newest = (
+            sa.select(version.id)
+            .where(
+                version.node_id == NodeRow.id,
+                version.fields.is_not(None),
+                sa.true() if self.as_of is None else version.first_stamp < stamp_after(self.as_of),
+            )
+            .order_by(version.last_stamp.desc(), version.identity)
+            .limit(1)
+        )
+        query = (
+            sa.select(NodeRow.id, DatasetVersionRow.fields, DatasetVersionRow.last_stamp)
+            .join(DatasetVersionRow, DatasetVersionRow.id == newest.scalar_subquery())
+            .where(among(self.unit, NodeRow.id, list(members)))
+        )
+        found: dict[int, tuple[bytes, bytes]] = {}
+        for node, fields, stamp in self.unit.session.connection().execute(query):
+            owner = members[node]
+            if fields is not None and (owner not in found or found[owner][0] < stamp):
+                found[owner] = (stamp, fields)
+        return {
+            owner: {path: kind for path, kind, _ in described_fields(fields)} for owner, (_, fields) in found.items()
+        }
+
+    def nodes(self, ids: Iterable[int]) -> Mapping[int, NodeRow]:
+        """The rows of datasets and jobs."""
+        missing = [node for node in dict.fromkeys(ids) if node and node not in self._rows]
+        self._rows.update(nodes_by_id(self.unit, missing))
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
+class FieldHops:
+    """The hops among the stored flows that count for one walk. Implements ``column_graph.FieldLinks``."""
+
+    stored: StoredFields
+    counts: Callable[[Hop], bool]
+
+    def hops(self, fields: Sequence[Field], direction: Direction) -> Iterator[Hop]:
+        """Every hop that ends at (upstream) or begins at (downstream) one of the fields."""
+        flows = self.stored.flows((dataset for dataset, _ in fields), direction)
+        for near in fields:
+            for edge in flows[near[0]]:
+                side = edge.pairs.targets if direction == "upstream" else edge.pairs.sources
+                for pair in side.touching(near[1]):
+                    yield from self._of(near, edge, pair, direction)
+
+    def _of(self, near: Field, edge: FlowEdge, pair: ColumnPair, direction: Direction) -> Iterator[Hop]:
+        """The hops of one pair; one that affects every row reaches each field of the target."""
+        if direction == "upstream":
+            hops = [Hop((edge.source, pair.source), near, pair, edge)]
+        elif pair.target:
+            hops = [Hop(near, (edge.target, pair.target), pair, edge)]
+        elif self.counts(Hop(near, (edge.target, ""), pair, edge)):
+            paths = self.stored.types([edge.target])[edge.target] or {"": None}
+            hops = [Hop(near, (edge.target, path), pair, edge) for path in paths]
+        else:
+            return
+        yield from filter(self.counts, hops)
+
+    def sort_keys(self, fields: Sequence[Field]) -> dict[Field, tuple[str, str, str]]:
+        """(namespace, name, path) of each field."""
+        rows = self.stored.nodes(dataset for dataset, _ in fields)
+        return {(dataset, path): (rows[dataset].namespace, rows[dataset].name, path) for dataset, path in fields}

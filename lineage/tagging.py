@@ -1,0 +1,133 @@
+"""Tags and categories of personal data along columns: which field carries which, from where, and by which way.
+
+They are worked out when they are read: when a tag goes at its source, what was derived from it is gone too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from governance.types.provenance import ProvenanceRecord
+from lineage.column_graph import Field, carries, propagate, walk_fields
+from lineage.columns import FieldHops, StoredFields
+from lineage.fact_tables import LabelRow, ProvenanceRow, TextRow
+from lineage.graph import Bounds
+from lineage.identity import stamp_after
+from lineage.labels import tags_in
+from lineage.mapping import touches
+from lineage.marks import marks_of
+from lineage.reading import among
+from lineage.tables import ActionRow, NodeRow
+
+MOST_FIELDS = 10_000
+"""Fields that one question looks at for what they carry."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Carried:
+    """A tag (with its value) or a category of personal data, and the field that it was set on."""
+
+    kind: Literal["tag", "category"]
+    key: str
+    value: str | None
+    origin: Field
+
+
+Ways = Mapping[Field, Mapping[Carried, tuple[Field, ...]]]
+"""What each field carries, with the fields from the origin to it; the origin alone where it is the field's own."""
+
+
+def carried_by(stored: StoredFields, fields: Sequence[Field]) -> tuple[Ways, bool]:
+    """What the fields carry, their own included; and whether so much lies upstream that something may be missing."""
+    found = walk_fields(FieldHops(stored, carries), fields, ["upstream"], Bounds(node_limit=MOST_FIELDS))
+    own = own_marks(stored, {dataset for dataset, _ in found.distances})
+    seeds = {
+        reached: [mark for mark in own.get(reached[0], ()) if touches(mark.origin[1], reached[1])]
+        for reached in found.distances
+    }
+    ways = propagate(found.hops, {reached: marks for reached, marks in seeds.items() if marks})
+    wanted = set(fields)
+    return {one: _from_origins(held) for one, held in ways.items() if one in wanted}, bool(found.frontier)
+
+
+def carriers_of(stored: StoredFields, key: str, kind: Literal["tag", "category"]) -> tuple[Ways, bool]:
+    """Every field that carries the tag or category, its own or derived; and whether the search was cut."""
+    datasets = _datasets_with(stored, key, kind)
+    canonical = stored.aliases.canonical(datasets)
+    own = own_marks(stored, {canonical.get(dataset, dataset) for dataset in datasets})
+    marks = [mark for held in own.values() for mark in held if (mark.kind, mark.key) == (kind, key)]
+    begin: dict[Field, list[Carried]] = {}
+    for mark in sorted(marks):
+        begin.setdefault(mark.origin, []).append(mark)
+    found = walk_fields(FieldHops(stored, carries), begin, ["downstream"], Bounds(node_limit=MOST_FIELDS))
+    ways = propagate(found.hops, begin)
+    return {one: _from_origins(held) for one, held in ways.items()}, bool(found.frontier)
+
+
+def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[Carried]]:
+    """The tags and categories that are set on fields of each dataset."""
+    wanted = sorted(set(datasets))
+    found: dict[int, list[Carried]] = {}
+    for dataset, marks in marks_of(stored.unit, wanted, stored.as_of).items():
+        found[dataset] = [Carried("tag", tag.key, tag.value, (dataset, tag.field)) for tag in marks.tags if tag.field]
+    for dataset, record in _records(stored, wanted).items():
+        found.setdefault(dataset, []).extend(
+            Carried("category", category, None, (dataset, column.path))
+            for column in record.columns or ()
+            for category in column.categories
+        )
+    return found
+
+
+def _from_origins(held: Mapping[Carried, tuple[Field, ...]]) -> dict[Carried, tuple[Field, ...]]:
+    """Each way from the field that was marked, also where the walk came upon a field around or inside it."""
+    return {mark: way if way[0] == mark.origin else (mark.origin, *way) for mark, way in held.items()}
+
+
+def _records(stored: StoredFields, datasets: Sequence[int]) -> dict[int, ProvenanceRecord]:
+    """The provenance record in force of each dataset: what its latest facet said, under any of its names."""
+    moment = stored.as_of or stored.unit.now
+    members = {member: dataset for dataset in datasets for member in stored.aliases.members(dataset)}
+    row = ProvenanceRow
+    query = (
+        sa.select(row.node_id, row.record)
+        .where(among(stored.unit, row.node_id, list(members)), row.valid_from <= moment)
+        .order_by(row.stamp, row.identity)
+    )
+    if stored.as_of is not None:
+        query = query.where(row.stamp < stamp_after(stored.as_of))
+    latest = {members[node]: record for node, record in stored.unit.session.execute(query)}
+    return {
+        dataset: ProvenanceRecord.model_validate_json(record)
+        for dataset, record in latest.items()
+        if record is not None
+    }
+
+
+def _datasets_with(stored: StoredFields, key: str, kind: Literal["tag", "category"]) -> list[int]:
+    """Datasets of which some event or operator ever said the tag or category; what holds is decided later."""
+    session = stored.unit.session
+    if kind == "category":
+        rows = session.execute(sa.select(ProvenanceRow.node_id, ProvenanceRow.record).distinct())
+        return sorted({node for node, record in rows if record is not None and _names(record, key)})
+    texts = sa.select(TextRow.id, TextRow.content).where(
+        TextRow.id.in_(sa.select(LabelRow.text_id).where(LabelRow.key == "tags"))
+    )
+    told = [number for number, content in session.execute(texts) if any(tag[1] == key for tag in tags_in(content))]
+    labelled = sa.select(LabelRow.node_id).where(LabelRow.key == "tags", among(stored.unit, LabelRow.text_id, told))
+    by_hand = (
+        sa.select(NodeRow.id)
+        .join(ActionRow, ActionRow.identity == NodeRow.identity)
+        .where(ActionRow.kind == "tag.add", NodeRow.kind == "dataset")
+    )
+    datasets = sa.select(NodeRow.id).where(
+        NodeRow.kind == "dataset", NodeRow.id.in_(labelled.union(by_hand).subquery().select())
+    )
+    return sorted(session.scalars(datasets))
+
+
+def _names(record: bytes, category: str) -> bool:
+    columns = ProvenanceRecord.model_validate_json(record).columns or ()
+    return any(category in column.categories for column in columns)

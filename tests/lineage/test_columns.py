@@ -1,0 +1,462 @@
+"""Column lineage: the stored walk against a naive one, tags against an enumeration of paths, time, aliases, nesting."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.database import Database
+from governance.errors import Conflict, NotFound
+from governance.settings import LineageSettings
+from lineage.column_answer import (
+    ColumnGraph,
+    ColumnNode,
+    ColumnQuery,
+    FieldName,
+    column_graph,
+    find_field,
+    starts_of,
+)
+from lineage.column_graph import Field, Hop, carries, propagate, walk_fields
+from lineage.columns import StoredFields
+from lineage.graph import Bounds, Direction
+from lineage.ingest import record_events
+from lineage.mapping import ColumnPair, Transformation, mapping_document, read_mapping
+from lineage.paths import ancestors, field_id_splits, segments
+from lineage.reading import find_node
+from lineage.tagging import carriers_of
+from tests.lineage.material import NOON, bodies, dataset, dataset_event, facet, run_event, run_id
+
+LAKE = "s3://lake"
+IDENTITY: dict[str, Any] = {"type": "DIRECT", "subtype": "IDENTITY"}
+MASKED: dict[str, Any] = {"type": "DIRECT", "subtype": "TRANSFORMATION", "masking": True}
+FILTER: dict[str, Any] = {"type": "INDIRECT", "subtype": "FILTER"}
+
+# --- pure: walks and propagation -------------------------------------------------------------------------------------
+
+
+@dataclass
+class ListedHops:
+    """Hops in a list; implements ``FieldLinks``."""
+
+    listed: Sequence[Hop]
+
+    def hops(self, fields: Sequence[Field], direction: Direction) -> Iterator[Hop]:
+        return (hop for hop in self.listed if hop.ends(direction)[0] in fields)
+
+    def sort_keys(self, fields: Sequence[Field]) -> Mapping[Field, tuple[str, str, str]]:
+        return {one: ("", f"{one[0]:03d}", one[1]) for one in fields}
+
+
+FIELDS = st.tuples(st.integers(1, 4), st.sampled_from("ab"))
+PARTS = st.lists(st.sampled_from([IDENTITY, MASKED, FILTER]), max_size=2).map(
+    lambda parts: tuple(Transformation(part["type"], masking=bool(part.get("masking"))) for part in parts)
+)
+HOPS = st.lists(
+    st.builds(lambda source, target, parts: Hop(source, target, ColumnPair("x", "y", parts)), FIELDS, FIELDS, PARTS),
+    max_size=12,
+)
+WAYS: Any = st.sampled_from(["upstream", "downstream"])
+
+
+def reached_from(hops: Iterable[Hop], start: Field, way: Direction) -> set[Field]:
+    """Every field reached by following single hops until nothing is new: the naive walk."""
+    reached = {start}
+    while True:
+        more = {hop.ends(way)[1] for hop in hops if hop.ends(way)[0] in reached}
+        if more <= reached:
+            return reached
+        reached |= more
+
+
+@given(HOPS, FIELDS, WAYS)
+def test_a_walk_without_bounds_reaches_what_single_hops_reach(hops: list[Hop], start: Field, way: Direction) -> None:
+    found = walk_fields(ListedHops(hops), [start], [way], Bounds())
+    assert set(found.distances) == reached_from(hops, start, way)
+    assert not found.frontier
+    inside = {(hop.source, hop.target) for hop in hops if hop.ends(way)[0] in found.distances}
+    assert {(hop.source, hop.target) for hop in found.hops} == inside
+
+
+@given(HOPS, FIELDS, WAYS, st.integers(0, 4))
+def test_depth_counts_hops(hops: list[Hop], start: Field, way: Direction, depth: int) -> None:
+    whole = walk_fields(ListedHops(hops), [start], [way], Bounds())
+    shallow = walk_fields(ListedHops(hops), [start], [way], Bounds(depth=depth))
+    assert shallow.distances == {one: at for one, at in whole.distances.items() if at <= depth}
+    assert bool(shallow.frontier) == (len(shallow.distances) < len(whole.distances))
+
+
+@given(HOPS, st.lists(FIELDS, min_size=1, max_size=4), WAYS, st.integers(1, 6))
+def test_a_cut_walk_holds_the_nearest_fields_and_says_so(
+    hops: list[Hop], starts: list[Field], way: Direction, limit: int
+) -> None:
+    whole = walk_fields(ListedHops(hops), starts, [way], Bounds())
+    cut = walk_fields(ListedHops(hops), starts, [way], Bounds(node_limit=limit))
+    assert len(cut.distances) == min(limit, len(whole.distances))
+    assert bool(cut.frontier) == (len(whole.distances) > limit)
+    assert all(whole.distances[one] == at for one, at in cut.distances.items())
+    assert cut.frontier <= set(cut.distances)
+
+
+def ways_between(hops: Sequence[Hop], origin: Field) -> Iterator[list[Hop]]:
+    """Every way of different fields that starts at the field, as lists of hops: the brute force."""
+    stack: list[tuple[Field, list[Hop], frozenset[Field]]] = [(origin, [], frozenset({origin}))]
+    while stack:
+        at, way, passed = stack.pop()
+        yield way
+        stack += [(hop.target, [*way, hop], passed | {hop.target}) for hop in hops
+                  if hop.source == at and hop.target not in passed]  # fmt: skip
+
+
+def hides(hop: Hop) -> bool:
+    """Whether nothing that is said of the source holds beyond the hop, spelt out anew from the specification."""
+    parts = hop.pair.transformations
+    goes_on = not parts or any(part.type != "INDIRECT" for part in parts)
+    is_masked = len(parts) > 0 and all(part.masking for part in parts)
+    return not goes_on or is_masked
+
+
+@given(HOPS, st.dictionaries(FIELDS, st.sets(st.sampled_from(["pii", "health"]), min_size=1), max_size=3))
+def test_a_tag_reaches_what_one_unmasked_path_reaches(hops: list[Hop], own: dict[Field, set[str]]) -> None:
+    expected = {
+        (way[-1].target if way else origin, (origin, tag))
+        for origin, tags in own.items()
+        for way in ways_between(hops, origin)
+        if not any(hides(hop) for hop in way)
+        for tag in tags
+    }
+    marks = {origin: [(origin, tag) for tag in sorted(tags)] for origin, tags in own.items()}
+    found = propagate(hops, marks)
+    assert {(one, mark) for one, held in found.items() for mark in held} == expected
+    steps = {(hop.source, hop.target) for hop in hops if carries(hop)}
+    for one, held in found.items():
+        for (origin, _), way in held.items():
+            assert (way[0], way[-1]) == (origin, one)
+            assert all(step in steps for step in pairwise(way))
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "around"),
+    [
+        ("zip", ("zip",), set()),
+        ("address.zip", ("address", "zip"), {"address"}),
+        ("a.b.c", ("a", "b", "c"), {"a", "a.b"}),
+        ("`a.b`.c", ("a.b", "c"), {"`a.b`"}),
+        ("a.`b.c`", ("a", "b.c"), {"a"}),
+    ],
+)
+def test_a_path_has_segments_and_fields_around_it(path: str, names: tuple[str, ...], around: set[str]) -> None:
+    assert segments(path) == names
+    assert ancestors(path) == around
+
+
+def test_every_split_of_a_field_id_is_tried() -> None:
+    assert field_id_splits("datasetField:a:b:c:d") == [("a", "b", "c:d"), ("a", "b:c", "d"), ("a:b", "c", "d")]
+    version = "00000000-0000-7000-8000-000000000001"
+    assert ("a", "b", "c") in field_id_splits(f"datasetField:a:b:c#{version}")
+    assert field_id_splits("dataset:a:b") == []
+
+
+def test_a_pair_told_once_without_a_transformation_is_not_masked() -> None:
+    masked = Transformation("DIRECT", masking=True)
+    stored = read_mapping(mapping_document([ColumnPair("a", "b"), ColumnPair("a", "b", (masked,))]))
+    assert [pair.is_masked for pair in stored] == [False]
+    assert [pair.is_direct for pair in stored] == [True]
+
+
+# --- stored ----------------------------------------------------------------------------------------------------------
+
+
+def fill(database: Database, *documents: Any) -> None:
+    with database.unit() as unit:
+        record_events(unit, bodies(*documents), LineageSettings())
+
+
+def mapped(name: str, fields: Mapping[str, Iterable[tuple[Any, ...]]], /, **facets: Any) -> dict[str, Any]:
+    """An output whose ``columnLineage`` says from which (dataset, field, *transformations) each field comes."""
+    of = {
+        target: {"inputFields": [
+            {"namespace": LAKE, "name": source, "field": column, **({"transformations": parts} if parts else {})}
+            for source, column, *parts in sources
+        ]}
+        for target, sources in fields.items()
+    }  # fmt: skip
+    return dataset(name, columnLineage={"fields": of}, **facets)
+
+
+def step(number: int, output: dict[str, Any], minute: float | None = None, **parts: Any) -> dict[str, Any]:
+    """A run of ``job{number}`` that writes the output."""
+    given_parts = {"run": run_id(number), "job": f"job{number}", "outputs": [output], **parts}
+    return run_event("COMPLETE", number if minute is None else minute, **given_parts)
+
+
+def ask(database: Database, name: str, path: str | None = None, **query: Any) -> ColumnGraph:
+    with database.read_unit() as unit:
+        asked = ColumnQuery(**query)
+        stored = StoredFields(unit, asked.as_of, asked.edges)
+        node = find_node(unit, "dataset", LAKE, name)
+        assert node is not None
+        return column_graph(stored, starts_of(stored, node, path), asked)
+
+
+def shown(found: ColumnGraph) -> set[str]:
+    return {f"{node.names.name}.{node.names.path}" for node in found.nodes}
+
+
+def arrows(found: ColumnGraph) -> set[tuple[str, str]]:
+    names = [f"{node.names.name}.{node.names.path}" for node in found.nodes]
+    return {(names[edge.source], names[edge.target]) for edge in found.edges}
+
+
+def node_of(found: ColumnGraph, name: str, path: str) -> ColumnNode:
+    return next(node for node in found.nodes if (node.names.name, node.names.path) == (name, path))
+
+
+def tags(found: ColumnGraph, name: str, path: str) -> dict[str, tuple[str, str]]:
+    """Each tag of the field, with the field it came from."""
+    marks = node_of(found, name, path).marks
+    return {mark.key: (mark.way[0].name, mark.way[0].path) for mark in marks if mark.kind == "tag"}
+
+
+CHAIN = [
+    step(1, mapped("b", {"x": [("a", "x", IDENTITY)], "y": [("a", "y", IDENTITY), ("a", "z", FILTER)]})),
+    step(2, mapped("c", {"x": [("b", "x", IDENTITY)]})),
+]
+
+
+def test_a_field_is_followed_both_ways_and_never_turned_round(database: Database) -> None:
+    fill(database, *CHAIN)
+    assert arrows(ask(database, "b", "x")) == {("a.x", "b.x"), ("b.x", "c.x")}
+    assert arrows(ask(database, "b", "x", direction="upstream")) == {("a.x", "b.x")}
+    assert arrows(ask(database, "c", "x", direction="downstream")) == set()
+
+
+def test_without_a_field_every_field_of_the_dataset_is_a_start(database: Database) -> None:
+    fill(database, *CHAIN)
+    found = ask(database, "b", direction="upstream")
+    assert {found.nodes[place].names.path for place in found.starts} == {"x", "y"}
+    assert shown(found) == {"b.x", "b.y", "a.x", "a.y"}
+
+
+def test_indirect_edges_come_only_when_they_are_asked_for(database: Database) -> None:
+    fill(database, *CHAIN)
+    assert arrows(ask(database, "b", "y")) == {("a.y", "b.y")}
+    assert arrows(ask(database, "b", "y", include_indirect=True)) == {("a.y", "b.y"), ("a.z", "b.y")}
+
+
+def test_what_affects_every_row_reaches_each_field_indirectly(database: Database) -> None:
+    output = mapped("b", {"x": [("a", "x", IDENTITY)], "y": [("a", "y")]})
+    output["facets"]["columnLineage"]["dataset"] = [
+        {"namespace": LAKE, "name": "a", "field": "day", "transformations": [FILTER]}
+    ]
+    fill(database, step(1, output))
+    assert arrows(ask(database, "a", "day", direction="downstream")) == set()
+    found = ask(database, "a", "day", direction="downstream", include_indirect=True)
+    assert arrows(found) == {("a.day", "b.x"), ("a.day", "b.y")}
+    upward = ask(database, "b", "x", direction="upstream", include_indirect=True)
+    assert arrows(upward) == {("a.x", "b.x"), ("a.day", "b.x")}
+
+
+def test_an_edge_names_its_transformations_job_and_latest_run(database: Database) -> None:
+    fill(database, step(1, mapped("b", {"x": [("a", "x", MASKED)]})),
+         step(3, mapped("b", {"x": [("a", "x", MASKED)]}), job="job1"))  # fmt: skip
+    (edge,) = ask(database, "b", "x").edges
+    assert edge.transformations == (Transformation("DIRECT", "TRANSFORMATION", None, True),)
+    assert (edge.is_masked, edge.job, edge.latest_run_id) == (True, ("batch", "job1"), run_id(3))
+    assert (edge.first_seen, edge.last_seen) == (NOON.replace(minute=1), NOON.replace(minute=3))
+
+
+def test_as_of_an_instant_the_run_behind_an_edge_is_the_latest_by_then(database: Database) -> None:
+    output = mapped("b", {"x": [("a", "x")]})
+    fill(database, step(1, output), step(3, output, job="job1"))
+    (edge,) = ask(database, "b", "x", as_of=NOON.replace(minute=2)).edges
+    assert edge.latest_run_id == run_id(1)
+    assert ask(database, "b", "x", as_of=NOON.replace(minute=1)).edges
+    with pytest.raises(NotFound):
+        ask(database, "b", "x", as_of=NOON)
+
+
+def test_current_edges_are_those_of_the_latest_run(database: Database) -> None:
+    fill(database, step(1, mapped("b", {"x": [("a", "x")]})), step(2, mapped("b", {"x": [("n", "x")]}), job="job1"))
+    assert arrows(ask(database, "b", "x")) == {("a.x", "b.x"), ("n.x", "b.x")}
+    assert arrows(ask(database, "b", "x", edges="current")) == {("n.x", "b.x")}
+
+
+def test_the_run_is_per_flow_where_other_columns_changed(database: Database) -> None:
+    fill(database, step(1, mapped("b", {"x": [("a", "x")]})),
+         step(2, mapped("b", {"x": [("a", "x")], "y": [("a", "y")]}), job="job1"))  # fmt: skip
+    (edge,) = ask(database, "b", "x").edges
+    assert (edge.latest_run_id, edge.first_seen.minute, edge.last_seen.minute) == (run_id(2), 1, 2)
+
+
+def test_types_come_from_the_newest_schema_and_unknown_fields_exist_too(database: Database) -> None:
+    schema = {"fields": [{"name": "x", "type": "int"}, {"name": "lonely", "type": "text"}]}
+    fill(database, step(1, mapped("b", {"x": [("a", "x")], "new": [("a", "y")]}, schema=schema)))
+    found = ask(database, "b")
+    assert {(node.names.path, node.type) for node in found.nodes if node.names.name == "b"} == {
+        ("x", "int"), ("lonely", "text"), ("new", None)
+    }  # fmt: skip
+    assert shown(ask(database, "a", "y")) == {"a.y", "b.new"}
+
+
+def test_a_struct_and_its_members_share_what_flows(database: Database) -> None:
+    fill(database, step(1, mapped("b", {"home": [("a", "address")], "`o.k`": [("a", "flag")]})),
+         step(2, mapped("c", {"zip": [("b", "home.zip")], "flag": [("b", "`o.k`")]})))  # fmt: skip
+    assert arrows(ask(database, "c", "zip", direction="upstream")) == {
+        ("a.address", "b.home.zip"),
+        ("b.home.zip", "c.zip"),
+    }
+    assert arrows(ask(database, "a", "address", direction="downstream")) == {
+        ("a.address", "b.home"),
+        ("b.home", "c.zip"),
+    }
+    assert arrows(ask(database, "c", "flag", direction="upstream")) == {("a.flag", "b.`o.k`"), ("b.`o.k`", "c.flag")}
+
+
+def test_both_names_of_a_dataset_are_one(database: Database) -> None:
+    alias = dataset("b", symlinks={"identifiers": [{"namespace": LAKE, "name": "b_other", "type": "TABLE"}]})
+    fill(database, step(1, mapped("b", {"x": [("a", "x")]})), step(2, mapped("c", {"x": [("b_other", "x")]})),
+         dataset_event(alias, 5))  # fmt: skip
+    found = ask(database, "b_other", "x")
+    assert arrows(found) == {("a.x", "b.x"), ("b.x", "c.x")}
+    assert node_of(found, "b", "x").aliases == ((LAKE, "b_other"),)
+
+
+def test_a_field_in_a_loop_is_walked_once(database: Database) -> None:
+    fill(database, step(1, mapped("b", {"x": [("a", "x")]})), step(2, mapped("a", {"x": [("b", "x"), ("a", "x")]})))
+    assert arrows(ask(database, "a", "x")) == {("a.x", "b.x"), ("b.x", "a.x"), ("a.x", "a.x")}
+
+
+def test_an_unknown_field_is_not_found(database: Database) -> None:
+    fill(database, *CHAIN)
+    with pytest.raises(NotFound):
+        ask(database, "b", "nothing")
+
+
+def test_a_field_id_that_fits_two_fields_is_a_conflict(database: Database) -> None:
+    one = {"namespace": "a:b", "name": "c", "facets": {"schema": facet(fields=[{"name": "d"}])}}
+    other = {"namespace": "a", "name": "b:c", "facets": {"schema": facet(fields=[{"name": "d"}])}}
+    fill(database, dataset_event(one), dataset_event(other))
+    with database.read_unit() as unit:
+        stored = StoredFields(unit)
+        with pytest.raises(Conflict):
+            find_field(stored, [FieldName(*names) for names in field_id_splits("datasetField:a:b:c:d")])
+        assert find_field(stored, [FieldName("a", "b:c", "d"), FieldName("no", "b", "d")])
+        with pytest.raises(NotFound):
+            find_field(stored, [FieldName("no", "b", "d"), FieldName("\x00", "b", "d")])
+
+
+# --- tags and categories ---------------------------------------------------------------------------------------------
+
+
+def tagged(name: str, minute: float, /, **keys: str) -> dict[str, Any]:
+    """An event that says which fields of a dataset have which tag."""
+    listed = [{"key": key, "value": "true", "field": path} for path, key in keys.items()]
+    return dataset_event(dataset(name, tags={"tags": listed}), minute)
+
+
+def test_a_tag_travels_downstream_and_says_where_it_came_from(database: Database) -> None:
+    fill(database, *CHAIN, tagged("a", 0, x="pii"))
+    found = ask(database, "c", "x")
+    assert {name: tags(found, name, "x") for name in "abc"} == {name: {"pii": ("a", "x")} for name in "abc"}
+    (mark,) = node_of(found, "c", "x").marks
+    assert [one.name for one in mark.way] == ["a", "b", "c"]
+    assert len(node_of(found, "a", "x").marks[0].way) == 1
+
+
+def test_derived_tags_go_when_the_tag_of_the_source_goes(database: Database) -> None:
+    fill(database, *CHAIN, tagged("a", 0, x="pii"))
+    assert tags(ask(database, "c", "x"), "c", "x")
+    fill(database, tagged("a", 9))
+    assert not tags(ask(database, "c", "x"), "c", "x")
+    assert tags(ask(database, "c", "x", as_of=NOON.replace(minute=8)), "c", "x") == {"pii": ("a", "x")}
+
+
+@pytest.mark.parametrize(
+    ("parts", "goes_on"),
+    [
+        ((), True),
+        ((IDENTITY,), True),
+        ((MASKED,), False),
+        ((MASKED, IDENTITY), True),
+        ((MASKED, MASKED), False),
+        ((FILTER,), False),
+    ],
+)
+def test_a_hop_is_masked_only_when_every_transformation_on_it_is(
+    database: Database, parts: tuple[Any, ...], goes_on: bool
+) -> None:
+    fill(database, step(1, mapped("b", {"x": [("a", "x", *parts)]})), tagged("a", 0, x="pii"))
+    found = ask(database, "b", "x", include_indirect=True)
+    assert bool(tags(found, "b", "x")) == goes_on
+    assert tags(found, "a", "x")
+
+
+def test_one_unmasked_path_keeps_the_tag(database: Database) -> None:
+    fill(database, tagged("a", 0, x="pii"), step(1, mapped("b", {"x": [("a", "x", MASKED)]})),
+         step(2, mapped("c", {"x": [("b", "x")]})))  # fmt: skip
+    assert not tags(ask(database, "c", "x"), "c", "x")
+    fill(database, step(3, mapped("m", {"x": [("a", "x")]})), step(4, mapped("c", {"x": [("m", "x")]})))
+    assert tags(ask(database, "c", "x"), "c", "x") == {"pii": ("a", "x")}
+
+
+def test_masking_told_the_old_way_counts(database: Database) -> None:
+    output = mapped("b", {"x": [("a", "x")]})
+    output["facets"]["columnLineage"]["fields"]["x"]["transformationType"] = "MASKED"
+    fill(database, step(1, output), tagged("a", 0, x="pii"))
+    assert not tags(ask(database, "b", "x"), "b", "x")
+
+
+def test_a_tag_on_a_member_of_a_struct_travels_with_the_struct(database: Database) -> None:
+    fill(database, tagged("a", 0, **{"address.zip": "pii"}), step(1, mapped("b", {"home": [("a", "address")]})),
+         step(2, mapped("c", {"zip": [("b", "home.zip")]})))  # fmt: skip
+    assert tags(ask(database, "c", "zip"), "c", "zip") == {"pii": ("a", "address.zip")}
+
+
+def test_categories_of_a_provenance_record_travel_like_tags(database: Database) -> None:
+    columns = [{"path": "x", "categories": ["health"]}]
+    fill(database, *CHAIN, dataset_event(dataset("a", assay_provenance={"columns": columns}), 0))
+    (mark,) = node_of(ask(database, "c", "x"), "c", "x").marks
+    assert (mark.kind, mark.key, mark.way[0].name) == ("category", "health", "a")
+
+
+def test_every_field_that_carries_a_tag_is_listed_with_its_way(database: Database) -> None:
+    fill(database, *CHAIN, tagged("a", 0, x="pii", y="other"))
+    with database.read_unit() as unit:
+        stored = StoredFields(unit)
+        ways, is_cut = carriers_of(stored, "pii", "tag")
+        names = {stored.nodes([one[0]])[one[0]].name: len(way) for one, held in ways.items() for way in held.values()}
+    assert names == {"a": 1, "b": 2, "c": 3}
+    assert not is_cut
+
+
+@pytest.mark.parametrize("direction", ["upstream", "downstream"])
+def test_the_stored_walk_reaches_what_a_naive_one_reaches(database: Database, direction: Direction) -> None:
+    """Eight layers in which every third pair of fields is missing, walked over the events themselves."""
+    pairs = [
+        (f"t{layer}", left, f"t{layer + 1}", right)
+        for layer, (left, right) in product(range(8), product("pqr", "pqr"))
+        if (layer + ord(left) * 2 + ord(right)) % 3
+    ]
+    fill(
+        database,
+        *(
+            step(layer + 1, mapped(f"t{layer + 1}", {
+                right: [(source, left) for source, left, target, end in pairs
+                        if (target, end) == (f"t{layer + 1}", right)]
+                for right in "pqr"
+            }))
+            for layer in range(8)
+        ),
+    )  # fmt: skip
+    hops = [
+        Hop((int(source[1:]), left), (int(target[1:]), right), ColumnPair(left, right))
+        for source, left, target, right in pairs
+    ]
+    for start in [(4, "p"), (0, "q"), (8, "r")]:
+        expected = {f"t{layer}.{path}" for layer, path in reached_from(hops, start, direction)}
+        assert shown(ask(database, f"t{start[0]}", start[1], direction=direction)) == expected
