@@ -43,6 +43,16 @@ POLICY: dict[str, Any] = {
     ],
     "on_warn": "review",
 }
+SCHEMA: dict[str, Any] = {
+    "strict": True,
+    "min_rows": 1000,
+    "columns": {
+        "row_id": {"dtype": "str", "unique": True},
+        "age": {"dtype": "int64", "checks": {"in_range": [18, 120]}},
+        "sex": {"dtype": "str", "checks": {"isin": ["Female", "Male"]}},
+        "approved": {"dtype": "str", "checks": {"isin": ["yes", "no"]}},
+    },
+}
 
 PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -79,7 +79,7 @@ def _record(unit: Unit, name: str, kind: str) -> None:
 def artifact_uris(manifest: Manifest) -> list[str]:
     """Every artifact URI the manifest names."""
     dataset = manifest.dataset.file if manifest.dataset else None
-    files = [manifest.predictions, manifest.counts, manifest.model, dataset]
+    files = [manifest.predictions, manifest.counts, manifest.model, dataset, *manifest.tables.values()]
     dictionary = [manifest.features.dictionary] if isinstance(manifest.features, FeatureDictionary) else []
     return [file.uri for file in files if file is not None] + dictionary
 

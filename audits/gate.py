@@ -12,6 +12,7 @@ from audits.evidence import seal
 from audits.judging import Case, outcome, result_digests, to_measure
 from audits.plan import Planned, plan
 from audits.policies import choose
+from audits.schemas import with_documents
 from audits.tables import DecisionRow, EvaluationRow
 from governance import __version__
 from governance.canonical import digest
@@ -144,8 +145,8 @@ def _case(unit: Unit, row: EvaluationRow) -> tuple[Case | None, list[Planned]]:
     if row.policy_digest is None:
         return None, []
     body = EvaluationRequest.model_validate(row.request)
-    policy = store.policy(unit, row.policy_digest)
     manifest = store.fetch(unit, row.manifest_digest, Manifest) if row.manifest_digest else None
+    policy = with_documents(unit, store.policy(unit, row.policy_digest), manifest)
     facts = Facts(
         subject=body.subject,
         environment=body.environment,

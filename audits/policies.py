@@ -2,6 +2,7 @@
 
 from audits import store
 from audits.catalog import pack, read_policy
+from audits.schemas import require_registered
 from governance.database import ReadUnit, Unit
 from governance.errors import Conflict, NotFound
 from governance.types.policy import Policy, PolicyReference
@@ -11,7 +12,12 @@ SHIPPED = ("baseline",)
 
 
 def publish(unit: Unit, policy: Policy, *, by: str) -> PolicyReference:
-    """Keep a new version; publishing what is already in force gives the version it has."""
+    """Keep a new version; publishing what is already in force gives the version it has.
+
+    Raises:
+        InputRefused: it names a schema that is not registered.
+    """
+    require_registered(unit, policy)
     latest = store.latest_policy(unit, policy.name)
     if latest is not None and latest.digest == policy.value_digest():
         return latest

@@ -108,7 +108,7 @@ def _process(job: Job, folder: Path) -> Iterator[_Process]:
         if child.stdin is None:
             raise RuntimeError("the measuring process has no standard input")
         try:
-            child.stdin.write(job.model_dump_json().encode())
+            child.stdin.write(job.model_dump_json(by_alias=True).encode())
             child.stdin.close()
         except BrokenPipeError:
             child.wait()  # it died before it read its job; what it printed is reported for every check

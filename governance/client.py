@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -90,6 +91,16 @@ class Client:
     def publish_policy(self, name: str, document: bytes) -> dict[str, Any]:
         """Publish a version of a policy (YAML or JSON)."""
         return self._document("POST", f"/v1/policies/{name}/versions", content=document)
+
+    def register_schema(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Register a version of a schema; what the newest version says already keeps its number."""
+        return self._document("POST", f"/v1/schemas/{name}/versions", json=dict(document))
+
+    def schema(self, reference: str) -> dict[str, Any]:
+        """The document of a registered schema (``holdout@3``)."""
+        name, _, version = reference.partition("@")
+        document: dict[str, Any] = self.get(f"/v1/schemas/{quote(name)}/versions/{quote(version)}")["document"]
+        return document
 
     def send_events(self, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Send OpenLineage events as one batch and give the service's summary."""

@@ -73,6 +73,8 @@ def read_manifest(path: Path) -> LocalManifest:
     dataset = raw.get("dataset")
     named = [(raw.get(part), "uri") for part in ("predictions", "counts", "model")]
     named += [(dataset.get("file") if isinstance(dataset, dict) else None, "uri"), (raw.get("features"), "dictionary")]
+    tables = raw.get("tables")
+    named += [(table, "uri") for table in tables.values()] if isinstance(tables, dict) else []
     for part, member in named:
         if isinstance(part, dict) and str(part.get(member, "")).startswith("file:"):
             local = path.parent / part[member].removeprefix("file:")

@@ -11,7 +11,14 @@ from governance.database import Row, UTCDateTime, _engine
 LOCK = 0x617373
 """Advisory lock of migrations, so that two starting servers do not race; any number that nobody else uses."""
 
-TABLES = ("governance.access.tables", "governance.log.tables", "lineage.tables", "audits.tables", "reports.tables")
+TABLES = (
+    "governance.access.tables",
+    "governance.log.tables",
+    "governance.registry.tables",
+    "lineage.tables",
+    "audits.tables",
+    "reports.tables",
+)
 OTHERS = {"procrastinate"}
 """Schemas that belong to other software and are left out of the comparison."""
 

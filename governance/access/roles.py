@@ -11,6 +11,7 @@ class Permission(StrEnum):
     EVIDENCE_WRITE = "evidence.write"
     EVALUATE = "evaluate"
     POLICY_WRITE = "policy.write"
+    SCHEMA_WRITE = "schema.write"
     REPORT_WRITE = "report.write"
     ADMINISTER = "administer"
 
@@ -30,8 +31,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         {Permission.READ, Permission.LINEAGE_WRITE, Permission.EVIDENCE_WRITE, Permission.EVALUATE}
         | {Permission.REPORT_WRITE}
     ),
-    Role.DATA_STEWARD: frozenset({Permission.READ, Permission.LINEAGE_WRITE}),
-    Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_WRITE}),
+    Role.DATA_STEWARD: frozenset({Permission.READ, Permission.LINEAGE_WRITE, Permission.SCHEMA_WRITE}),
+    Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_WRITE, Permission.SCHEMA_WRITE}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),
     Role.ADMIN: frozenset({Permission.READ, Permission.ADMINISTER}),
 }

@@ -6,7 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from governance import __version__
-from governance.cli import check, demo, fairness, gate, keys, lineage, log, report, server
+from governance.cli import check, demo, fairness, gate, keys, lineage, log, report, schema, server
 from governance.cli.output import complain
 from governance.cli.verify import verify
 from governance.errors import AssayError, UsageError
@@ -50,6 +50,7 @@ app.command("verify")(verify)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(log.app, name="log")
 app.add_typer(fairness.app, name="fairness")
+app.add_typer(schema.app, name="schema")
 app.command("report")(report.report)
 
 

@@ -13,6 +13,8 @@ from governance.errors import UsageError
 
 if TYPE_CHECKING:
     from governance.client import Client
+    from governance.types.manifest import Manifest
+    from governance.types.policy import Policy
 
 EXIT = {"allow": 0, "deny": 1, "indeterminate": 2, "pending": 2}
 
@@ -43,9 +45,10 @@ def check(
     from governance.signing.keys import load_key
 
     local = read_manifest(manifest)
+    wanted = read_policy(Path(policy).read_bytes() if Path(policy).is_file() else pack(policy))
     run = check_locally(
         local,
-        read_policy(Path(policy).read_bytes() if Path(policy).is_file() else pack(policy)),
+        _with_documents(wanted, local.manifest, url, key),
         environment=environment,
         at=datetime.now(UTC),
         lineage=lineage_of(events),
@@ -63,6 +66,18 @@ def check(
         envelope = signed_result(local, run, load_key(sign))
         _hand_out(envelope, output, Client(url, key) if submit else None)
     return EXIT[run.combined.verdict.value]
+
+
+def _with_documents(policy: "Policy", manifest: "Manifest", url: str, key: str | None) -> "Policy":
+    """The policy with the registered schemas that it or the manifest names, which the service is asked for."""
+    from audits.references import filled, references
+    from governance.client import Client
+
+    wanted = references(policy, manifest)
+    if not wanted:
+        return policy
+    with Client(url, key) as client:
+        return filled(policy, manifest, {reference: client.schema(reference) for reference in wanted})
 
 
 def _hand_out(envelope: bytes, output: Path | None, client: "Client | None") -> None:

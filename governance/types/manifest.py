@@ -5,12 +5,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from governance.types.schema import SchemaReference
 from governance.types.subject import Subject
 from governance.types.value import DecimalText, Digest, Name, Value
 
 Scalar = bool | int | float | str
 ArtifactURI = Annotated[str, StringConstraints(pattern=r"^artifact:sha256:[0-9a-f]{64}$")]
 """``artifact:`` and the digest of bytes that were uploaded; no other location is ever fetched."""
+
+
+TableName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""The name of a further table in a manifest; those of the manifest's own files are taken."""
 
 
 class DataFile(Value):
@@ -30,12 +35,17 @@ class DataFile(Value):
 
 
 class DatasetFile(Value):
-    """The evaluation data: its node in lineage, its digest there and, where it was uploaded, its bytes."""
+    """The evaluation data: its node in lineage, its digest there and, where it was uploaded, its bytes.
+
+    ``schema`` names the registered schema that the data are delivered under; a policy's own schema goes before it.
+    """
 
     namespace: Name
     name: Name
     digest: Digest | None = None
     file: DataFile | None = None
+    # Pydantic has a method of the plain name.
+    registered_schema: SchemaReference | None = Field(None, alias="schema")
 
 
 class ModelFile(Value):
@@ -114,6 +124,8 @@ class Manifest(Value):
     """What is measured, for one subject. ``seed`` fixes every sample and bootstrap drawn from it.
 
     ``counts`` is a published table instead of rows: a column for each sensitive attribute, ``n`` and ``selected``.
+    ``tables`` are further files that checks of data preparation look at, by the name that the policy gives them:
+    ``training``, ``reference``, a table that is referred to.
     ``classes`` lists all values of labels and decisions where there are more than two: each is measured one against
     the rest, or only those that ``positive.decision`` names.
     """
@@ -124,6 +136,7 @@ class Manifest(Value):
     predictions: DataFile | None = None
     counts: DataFile | None = None
     model: ModelFile | None = None
+    tables: dict[TableName, DataFile] = Field(default_factory=dict, max_length=50)
     columns: Columns = Columns()
     positive: Coding = Coding()
     negative: Coding = Coding()

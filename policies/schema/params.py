@@ -1,14 +1,16 @@
 """What a policy may set for the schema check: the document that the file is held to."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from governance.check import Params
 from governance.errors import MeasurementRefused
+from governance.types.schema import SchemaReference
 from governance.types.value import Value
 from policies.schema.rules import RowRule, parse_rule
 
@@ -69,7 +71,7 @@ def check_arguments(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
     """The arguments of the rule ``name``, with literals of the column's kind.
 
     ``in_range`` and ``str_length`` take ``[low, high]`` (both included) or the named form ``{min_value, max_value}``,
-    ``in_range`` also ``include_min`` and ``include_max``.
+    ``in_range`` also ``include_min`` and ``include_max``, ``str_length`` one bound alone or ``exact_value``.
 
     Raises:
         ValueError: arguments of the wrong form or kind, or a rule that does not fit the column's kind.
@@ -82,8 +84,10 @@ def check_arguments(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
         if not isinstance(value, list) or not value:
             raise ValueError(f"{name} takes a list of values")
         return {"allowed_values" if name == "isin" else "forbidden_values": [literal(one, kind) for one in value]}
-    if name in ("in_range", "str_length"):
-        return _range(name, value, "number" if name == "str_length" else kind)
+    if name == "str_length":
+        return _length(value)
+    if name == "in_range":
+        return _range(value, kind)
     argument = {"gt": "min_value", "ge": "min_value", "lt": "max_value", "le": "max_value"}.get(name, "value")
     return {argument: literal(value, kind)}
 
@@ -100,22 +104,34 @@ def _text_arguments(name: str, value: JsonValue) -> dict[str, Any]:
     return {"pattern": value}
 
 
-def _range(name: str, value: JsonValue, kind: Kind) -> dict[str, Any]:
+def _length(value: JsonValue) -> dict[str, Any]:
     if isinstance(value, list) and len(value) == 2:
         value = {"min_value": value[0], "max_value": value[1]}
-    options = {"include_min", "include_max"} if name == "in_range" else set()
-    if not isinstance(value, Mapping) or not {"min_value", "max_value"} <= set(value) <= {
-        "min_value",
-        "max_value",
-        *options,
-    }:
-        raise ValueError(f"{name} takes [low, high] or min_value and max_value")
+    given: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        given = {key: one for key, one in value.items() if one is not None}
+    if not given or not set(given) <= {"min_value", "max_value", "exact_value"}:
+        raise ValueError("str_length takes [low, high], min_value, max_value or exact_value")
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in given.values()):
+        raise ValueError("str_length takes whole numbers")
+    if given.get("min_value", 0) > given.get("max_value", math.inf):
+        raise ValueError("str_length has its bounds the wrong way round")
+    return given
+
+
+def _range(value: JsonValue, kind: Kind) -> dict[str, Any]:
+    if isinstance(value, list) and len(value) == 2:
+        value = {"min_value": value[0], "max_value": value[1]}
+    bounds, options = {"min_value", "max_value"}, {"include_min", "include_max"}
+    if not isinstance(value, Mapping) or not bounds <= set(value) <= bounds | options:
+        raise ValueError("in_range takes [low, high] or min_value and max_value")
     if not all(isinstance(value.get(option, True), bool) for option in options):
         raise ValueError("include_min and include_max are true or false")
-    bounds = {key: literal(value[key], kind) for key in ("min_value", "max_value")}
-    if bounds["min_value"] > bounds["max_value"]:
-        raise ValueError(f"{name} has its bounds the wrong way round")
-    return {**bounds, **{option: value.get(option, True) for option in options}}
+    low, high = literal(value["min_value"], kind), literal(value["max_value"], kind)
+    if low > high:
+        raise ValueError("in_range has its bounds the wrong way round")
+    given = {option: value.get(option, True) for option in sorted(options)}
+    return {"min_value": low, "max_value": high, **given}
 
 
 class ColumnRules(Value):
@@ -207,11 +223,6 @@ def _refuse_undeclared(names: Sequence[str], columns: Mapping[str, ColumnRules],
         raise ValueError(f"{where!r} names {', '.join(missing)}, which the document does not declare")
 
 
-SCHEMA_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
-SchemaReference = Annotated[str, StringConstraints(pattern=rf"^{SCHEMA_NAME}@[1-9][0-9]{{0,8}}$")]
-"""A registered schema by name and version: ``holdout@3``."""
-
-
 class SchemaParams(Params):
     """What the dataset's file is held to, or that of the predictions where there is no dataset file.
 
@@ -232,7 +243,7 @@ class SchemaParams(Params):
         if self.rules is None:
             raise MeasurementRefused(
                 expected="the document of a schema",
-                found=f"the reference {self.registered!r} alone" if self.registered else "none",
+                found=f"{self.registered}, which is not registered here" if self.registered else "none",
                 remedy="Name a registered schema in the policy or the manifest, or write the document in the policy.",
                 pointer="/document",
             )

@@ -82,7 +82,7 @@ def _reading(source: Source, name: str, dtype: DType | None) -> pl.Expr | None:
     if dtype is None or dtype == "str":
         return None
     if source.is_text or (source.format == "jsonl" and found == pl.String and dtype in ("date", "datetime")):
-        return _parsed(name, dtype)
+        return parsed(name, dtype)
     if source.format != "jsonl" or not (found.is_numeric() and declared.is_numeric()):
         return None
     value = pl.col(name)
@@ -117,7 +117,8 @@ def compares_as(found: pl.DataType, declared: pl.DataType) -> bool:
     return type(found) is type(declared)
 
 
-def _parsed(name: str, dtype: DType | None) -> pl.Expr:
+def parsed(name: str, dtype: DType | None) -> pl.Expr:
+    """A column of text as the values of the declared type that it spells; null where it spells none."""
     text = pl.col(name)
     if dtype is None or dtype == "str":
         return text

@@ -25,6 +25,7 @@ APPEND_ONLY = {
     "measurement",
     "policy_version",
     "report",
+    "schema_version",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
 
