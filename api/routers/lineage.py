@@ -1,10 +1,9 @@
 """Lineage over HTTP: taking OpenLineage events, and asking what comes from what."""
 
-import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
@@ -12,13 +11,14 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
+from api.answers import instant, tagged
 from api.body import read_body
 from api.dependencies import ReadingUnit, SettingsOf, WriteUnit, permit
 from api.routers import lineage_examples as examples
 from governance.clock import rfc3339
 from governance.errors import InputRefused, TooLarge
 from lineage.digest import state_digest
-from lineage.events import EARLIEST, LATEST, split_batch
+from lineage.events import split_batch
 from lineage.facets import own_schema
 from lineage.identity import NodeKind, node_id_splits
 from lineage.ingest import Recorded, Refused, record_events
@@ -157,16 +157,11 @@ def marquez_graph(request: Request, unit: ReadingUnit, asked: Annotated[MarquezQ
 def graph(request: Request, unit: ReadingUnit, asked: Annotated[LineageQuery, Query()]) -> Response:
     """The nodes within reach, nearest first, and the edges between them. Cut answers say so and where."""
     start = resolve(unit, _starts(request, "node_id", asked.node_id, (asked.namespace, asked.name, asked.kind)))
-    return _tagged(request, _document(neighbourhood(unit, start, _walk(asked)), _walk(asked)))
+    return tagged(request, _document(neighbourhood(unit, start, _walk(asked)), _walk(asked)))
 
 
 def _walk(asked: MarquezQuery | LineageQuery) -> GraphQuery:
-    as_of = None if asked.as_of is None else asked.as_of.replace(tzinfo=asked.as_of.tzinfo or UTC)
-    if as_of is not None and not EARLIEST < as_of < LATEST:
-        raise InputRefused(
-            expected="an instant inside the calendar", found=as_of.isoformat(), remedy="Correct it.", pointer="as_of"
-        )
-    return GraphQuery(asked.direction, asked.depth, asked.node_limit, as_of, asked.edges)
+    return GraphQuery(asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges)
 
 
 @router.get("/v1/lineage/digest", summary="One digest over the whole derived state", dependencies=[permit("read")])
@@ -271,12 +266,3 @@ def _document(found: Graph, query: GraphQuery) -> dict[str, Any]:
         "truncated": found.is_truncated,
         "frontier": list(found.frontier),
     }
-
-
-def _tagged(request: Request, document: dict[str, Any]) -> Response:
-    """The document with an ETag of its content; 304 where the reader has it already."""
-    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    tag = f'"{hashlib.sha256(content).hexdigest()}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"ETag": tag})
-    return Response(content, media_type="application/json", headers={"ETag": tag})
