@@ -29,7 +29,7 @@ class Aliases:
 
     def canonical(self, datasets: Iterable[int]) -> Mapping[int, int]:
         """The canonical dataset of each that has another; those without aliases are left out."""
-        if not self._are_there():
+        if not self.exist():
             return {}
         wanted = set(datasets)
         self._learn([node for node in wanted if node not in self._canonical])
@@ -58,7 +58,7 @@ class Aliases:
             carriers = {carrier for carrier, _ in pairs if carrier in group}
             self._settle(group, carriers - renamed or carriers)
 
-    def _are_there(self) -> bool:
+    def exist(self) -> bool:
         """Whether any dataset has an alias at all, so that an instance without them pays nothing."""
         if self._exist is None:
             linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id).limit(1)

@@ -60,7 +60,7 @@ def record_events(
     new = insert_events(unit, [item.event for item in accepted.values()])
     fresh = [item for digest, item in accepted.items() if digest in new]
     write(unit, derive((item.event, unit.now) for item in fresh))
-    write_findings(unit, {item.event.digest_bytes: item.findings for item in fresh})
+    write_findings(unit, [(item.event, item.findings) for item in fresh])
     if fresh:
         append(unit, [leaf(item.event) for item in fresh])
     answers: list[Recorded | Refused] = []

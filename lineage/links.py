@@ -1,6 +1,6 @@
 """What a walk over the stored edges asks for: one indexed query a level, ids only."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -11,12 +11,11 @@ from sqlalchemy.orm import aliased
 
 from governance.database import UTCDateTime
 from lineage.aliases import Aliases
-from lineage.graph import Direction
+from lineage.graph import Direction, Pairs
 from lineage.reading import Reader, among, gathered, id_list, listed, pairs, until
 from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowEdgeRow, NodeRow, RunDatasetRow, RunRow
 
 EdgesMode = Literal["ever", "current"]
-Pairs = list[tuple[int, int]]
 
 
 @cache
@@ -34,6 +33,19 @@ def _explicit_jobs(dialect: str) -> Any:
     return query.where(listed(dialect, NodeRow.id), NodeRow.explicit_since.is_not(None))
 
 
+def is_hidden() -> sa.ColumnElement[bool]:
+    """A node was deleted by an operator, and no event that was recorded later names it."""
+    return sa.and_(
+        NodeRow.deleted_at.is_not(None),
+        sa.or_(NodeRow.last_recorded.is_(None), NodeRow.deleted_at >= NodeRow.last_recorded),
+    )
+
+
+@cache
+def _hidden_nodes(dialect: str) -> Any:
+    return sa.select(NodeRow.id).where(listed(dialect, NodeRow.id), is_hidden())
+
+
 @dataclass
 class StoredLinks:
     """The links in the database as of an instant: every edge ever seen, or those of each job's latest run."""
@@ -42,27 +54,48 @@ class StoredLinks:
     as_of: datetime | None = None
     mode: EdgesMode = "ever"
     aliases: Aliases = field(init=False)
+    _has_hidden: bool | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Share one resolution of aliases over the whole walk."""
         self.aliases = Aliases(self.unit, self.as_of)
 
-    def jobs(self, datasets: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
-        """(dataset, job): who wrote (upstream) or read (downstream) the datasets, under any of their names."""
-        members = {member: node for node in datasets for member in self.aliases.members(node)}
+    def jobs(self, datasets: Sequence[int], direction: Direction) -> Pairs:
+        """(job, dataset): who wrote (upstream) or read (downstream) the datasets, under any of their names."""
         role = OUTPUT if direction == "upstream" else INPUT
-        found = self._pairs(EdgeRow.node_id, list(members), role)
-        if self.mode == "current":
-            current = self._current([job for job, _ in found], role)
-            found = [pair for pair in found if pair in current]
-        return [(members[node], job) for job, node in found]
+        if not self.aliases.exist():
+            return self._current_of(self._pairs(EdgeRow.node_id, datasets, role), role)
+        members = {member: node for node in datasets for member in self.aliases.members(node)}
+        found = self._current_of(self._pairs(EdgeRow.node_id, list(members), role), role)
+        return [(job, members[node]) for job, node in found]
 
-    def datasets(self, jobs: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
+    def datasets(self, jobs: Sequence[int], direction: Direction) -> Pairs:
         """(job, dataset): what the jobs read (upstream) or wrote (downstream)."""
         role = INPUT if direction == "upstream" else OUTPUT
         if self.mode == "current":
-            return self._current(jobs, role)
+            return sorted(self._current(jobs, role))
         return self._pairs(EdgeRow.job_id, jobs, role)
+
+    def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:  # noqa: ARG002 - nothing stores any yet
+        """(near, far): none, as nothing stores links without a job or a dataset between."""
+        return []
+
+    def hidden(self, nodes: Sequence[int]) -> set[int]:
+        """Those of the nodes that an operator deleted and no event has named since."""
+        if self._has_hidden is None:
+            query = sa.select(NodeRow.id).where(NodeRow.deleted_at.is_not(None)).limit(1)
+            self._has_hidden = self.unit.session.scalar(query) is not None
+        if not self._has_hidden:
+            return set()
+        ids = {"ids": id_list(self.unit.dialect, nodes)}
+        return set(self.unit.session.connection().execute(_hidden_nodes(self.unit.dialect), ids).scalars())
+
+    def _current_of(self, found: Pairs, role: int) -> Pairs:
+        """Those of the edges that are asked for."""
+        if self.mode != "current":
+            return found
+        current = self._current([job for job, _ in found], role)
+        return [pair for pair in found if pair in current]
 
     def _pairs(self, column: Any, ids: Sequence[int], role: int) -> Pairs:
         """(job, dataset) of the edges whose ``column`` is one of the ids."""
@@ -78,7 +111,7 @@ class StoredLinks:
         rows = self.unit.session.connection().execute(_explicit_jobs(self.unit.dialect), ids)
         return {job for job, since in rows if self.as_of is None or since <= self.as_of}
 
-    def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Iterable[tuple[int, int]]:
+    def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Pairs:
         """(job, dataset) where an explicit entry leads from a job that was entered through a dataset."""
         members = {
             (job, member): node for job, node in entered for member in self.aliases.members(node)

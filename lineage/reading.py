@@ -19,9 +19,8 @@ Reader = Unit | ReadUnit
 def among(unit: Reader, column: Any, ids: Sequence[int]) -> sa.ColumnElement[bool]:
     """``column`` is one of ``ids``, as one parameter: no limit on their number, and one statement to prepare."""
     if unit.dialect == "postgresql":
-        listed = sa.bindparam(None, list(ids), type_=postgresql.ARRAY(sa.BigInteger))
-        return sa.ColumnElement.__eq__(column, sa.func.any(listed))
-    values = sa.func.json_each(json.dumps(list(ids))).table_valued("value")
+        return sa.ColumnElement.__eq__(column, sa.func.any(_array(None, id_list(unit.dialect, ids))))
+    values = sa.func.json_each(id_list(unit.dialect, ids)).table_valued("value")
     held: sa.ColumnElement[bool] = column.in_(sa.select(values.c.value))
     return held
 
@@ -29,25 +28,31 @@ def among(unit: Reader, column: Any, ids: Sequence[int]) -> sa.ColumnElement[boo
 def id_table(unit: Reader, ids: Sequence[int]) -> Any:
     """The ids as a table with the one column ``value``."""
     if unit.dialect == "postgresql":
-        listed_ids = sa.bindparam(None, list(ids), type_=postgresql.ARRAY(sa.BigInteger))
+        listed_ids = _array(None, id_list(unit.dialect, ids))
         return sa.func.unnest(listed_ids).table_valued("value", name="asked").render_derived()
-    return sa.func.json_each(json.dumps(list(ids))).table_valued("value")
+    return sa.func.json_each(id_list(unit.dialect, ids)).table_valued("value")
 
 
 @cache
 def listed(dialect: str, column: Any, name: str = "ids") -> sa.ColumnElement[bool]:
     """``column`` is one of the ids bound as ``name``, for statements that are built once; see ``id_list``."""
     if dialect == "postgresql":
-        parameter = sa.bindparam(name, type_=postgresql.ARRAY(sa.BigInteger))
-        return sa.ColumnElement.__eq__(column, sa.func.any(parameter))
+        return sa.ColumnElement.__eq__(column, sa.func.any(_array(name)))
     values = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value")
     held: sa.ColumnElement[bool] = column.in_(sa.select(values.c.value))
     return held
 
 
-def id_list(dialect: str, ids: Sequence[int]) -> Any:
-    """The ids as the parameter of ``listed``."""
-    return list(ids) if dialect == "postgresql" else json.dumps(list(ids))
+def id_list(dialect: str, ids: Sequence[int]) -> str:
+    """The ids as the parameter of ``listed``: as text, which either driver hands over as it is."""
+    content = ",".join(map(str, ids))
+    return f"{{{content}}}" if dialect == "postgresql" else f"[{content}]"
+
+
+def _array(name: str | None, value: str | None = None) -> Any:
+    """A list of ids bound as text and read by PostgreSQL: the driver spells arrays out number by number."""
+    text = sa.bindparam(name, value, type_=sa.Text, required=value is None)
+    return sa.cast(text, postgresql.ARRAY(sa.BigInteger))
 
 
 def gathered(dialect: str, first: Any, second: Any) -> sa.Select[Any]:

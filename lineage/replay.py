@@ -31,7 +31,7 @@ def replay(unit: Unit) -> int:
     for batch in _batches(unit):
         events = [(read_stored(body, row.redaction_version), row.arrived_at) for row, body in batch]
         write(unit, derive(events))
-        write_findings(unit, {event.digest_bytes: findings(event) for event, _ in events})
+        write_findings(unit, [(event, findings(event)) for event, _ in events])
         count += len(events)
     apply_actions(unit)
     _mark(unit)

@@ -1,7 +1,7 @@
 """Writing lineage: the event log, and merging what a batch says into the derived tables. Reads are in other modules."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from governance.database import Unit
 from lineage.changes import Changes
 from lineage.conformance import Finding
 from lineage.events import EVENT_TYPES, Event
+from lineage.facts import usable
 from lineage.identity import namespace_identity, run_identity
 from lineage.merging import Rules, insert_new, upsert
 from lineage.rules import (
@@ -77,21 +78,22 @@ def _event_row(unit: Unit, event: Event) -> dict[str, Any]:
     }
 
 
-def write_findings(unit: Unit, found: Mapping[bytes, Sequence[Finding]]) -> None:
-    """Store the findings of stored events, by the events' digests."""
-    faulty = [digest for digest, items in found.items() if items]
-    ids = event_ids(unit, faulty)
+def write_findings(unit: Unit, found: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
+    """Store the findings of stored events."""
+    faulty = [(event, items) for event, items in found if items]
+    ids = event_ids(unit, [event.digest_bytes for event, _ in faulty])
     rows = [
         {
-            "event_id": ids[digest],
+            "event_id": ids[event.digest_bytes],
             "position": position,
             "code": item.code,
             "pointer": item.pointer,
             "expected": item.expected,
             "found": item.found,
+            "producer": usable(event.document.get("producer")),
         }
-        for digest in faulty
-        for position, item in enumerate(found[digest])
+        for event, items in faulty
+        for position, item in enumerate(items)
     ]
     if rows:
         unit.session.connection().execute(sa.insert(FindingRow), rows)

@@ -58,9 +58,10 @@ class PayloadRow(Row):
 
 
 class FindingRow(Row):
-    """A fault of an accepted event; ``position`` counts them by place."""
+    """A fault of an accepted event; ``position`` counts them by place. ``producer`` is the event's."""
 
     __tablename__ = "lineage_finding"
+    __table_args__ = (sa.Index(None, "code", "event_id"),)
 
     event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
@@ -68,6 +69,7 @@ class FindingRow(Row):
     pointer: Mapped[str] = mapped_column(sa.Text)
     expected: Mapped[str] = mapped_column(sa.Text)
     found: Mapped[str] = mapped_column(sa.Text)
+    producer: Mapped[str | None] = mapped_column(sa.Text)
 
 
 class NamespaceRow(Row):
@@ -109,6 +111,7 @@ class NodeRow(Row):
 
     ``first_seen`` is null for a name that only a symlink or lineage facet gave: such a node is no entity of its own.
     ``type`` and ``subtype`` are those of the ``datasetType`` facet, or ``processingType`` and ``jobType``.
+    ``version_identity`` is the version that an event told last, ``schema_identity`` the last one that has a schema.
     ``last_recorded`` is when the latest event that names it arrived; a node whose ``deleted_at`` is not earlier is
     hidden. ``sort_key`` is the beginning of the name, as much as an index takes; both databases sort it by code point.
     """
@@ -119,6 +122,7 @@ class NodeRow(Row):
         sa.Index(None, "kind", "sort_key", "id"),
         _partial("ix_lineage_node_unnamed", "first_seen IS NULL", "kind", "namespace_id", "id"),
         _partial("ix_lineage_node_deleted", "deleted_at IS NOT NULL", "kind", "namespace_id", "id"),
+        _partial("ix_lineage_node_explicit", "explicit_since IS NOT NULL", "id"),
         sa.Index(None, "kind", "first_seen"),
     )
 
@@ -137,20 +141,29 @@ class NodeRow(Row):
     subtype: Mapped[str | None] = mapped_column(sa.Text)
     type_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
     explicit_since: Mapped[datetime | None]
+    version_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    version_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    schema_identity: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    schema_stamp: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
 
 
 class RunRow(Row):
     """A run. ``end_stamp`` is the winning terminal event's time and rank; ``end_kinds`` is a bit set of all of them.
 
-    ``location_digest`` is that of the ``TextRow`` that says where the code of the run lay.
+    ``location_digest`` is that of the ``TextRow`` that says where the code of the run lay. ``served_uuid`` is what
+    readers who need a UUID are given for a ``run_id`` that is none (``lineage.identity.run_uuid``).
     """
 
     __tablename__ = "lineage_run"
-    __table_args__ = (sa.Index(None, "job_id", "first_event", "id"),)
+    __table_args__ = (
+        sa.Index(None, "job_id", "first_event", "id"),
+        _partial("ix_lineage_run_served_uuid", "served_uuid IS NOT NULL", "served_uuid"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)
     run_id: Mapped[str] = mapped_column(sa.Text)
+    served_uuid: Mapped[str | None] = mapped_column(sa.Text)
     job_id: Mapped[int] = mapped_column(sa.BigInteger)
     job_stamp: Mapped[bytes] = mapped_column(sa.LargeBinary)
     first_start: Mapped[datetime | None]
@@ -231,7 +244,7 @@ class VersionUseRow(Row):
     """A run read or wrote this version."""
 
     __tablename__ = "lineage_version_use"
-    __table_args__ = (sa.Index(None, "version_id", "role"),)
+    __table_args__ = (sa.Index(None, "version_id", "role", "first_seen", "run_id"),)
 
     run_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     role: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)

@@ -40,6 +40,7 @@ EVENT_INDEXES = {
     "ix_lineage_event_event_time": ["event_time", "id", "kind", "event_type"],
     "ix_lineage_event_namespace": ["namespace_identity", "event_time", "id"],
 }
+TOLD_VERSION = ("version_identity", "version_stamp", "schema_identity", "schema_stamp")
 NODE_INDEXES = {"unnamed": "first_seen IS NULL", "deleted": "deleted_at IS NOT NULL"}
 """What lists leave out, by the condition that a node meets."""
 
@@ -55,6 +56,7 @@ def upgrade() -> None:
     _facets()
     _actions()
     _pages()
+    _questions()
     _outbox()
     _prunings()
 
@@ -76,9 +78,11 @@ def downgrade() -> None:
     for column in ("nominal_start", "nominal_end", "nominal_stamp", "location_digest", "location_stamp"):
         op.drop_column("lineage_run", column)
     _drop_pages()
+    op.drop_column("lineage_run", "served_uuid")
+    _drop_questions()
     op.drop_index(op.f("ix_lineage_node_namespace_id_kind_sort_key_id"), "lineage_node")
     op.drop_index(op.f("ix_lineage_node_kind_sort_key_id"), "lineage_node")
-    for column in ("namespace_id", "sort_key", "last_recorded", "deleted_at"):
+    for column in ("namespace_id", "sort_key", "last_recorded", "deleted_at", *TOLD_VERSION):
         op.drop_column("lineage_node", column)
     _join_payloads()
 
@@ -169,6 +173,8 @@ def _entities() -> None:
         )
         node.add_column(sa.Column("last_recorded", TIME, nullable=True))
         node.add_column(sa.Column("deleted_at", TIME, nullable=True))
+        for column in TOLD_VERSION:
+            node.add_column(sa.Column(column, sa.LargeBinary(), nullable=True))
     op.create_index(
         op.f("ix_lineage_node_namespace_id_kind_sort_key_id"),
         "lineage_node",
@@ -181,6 +187,7 @@ def _entities() -> None:
     op.add_column("lineage_run", sa.Column("nominal_stamp", sa.LargeBinary(), nullable=True))
     op.add_column("lineage_run", sa.Column("location_digest", sa.LargeBinary(), nullable=True))
     op.add_column("lineage_run", sa.Column("location_stamp", sa.LargeBinary(), nullable=True))
+    op.add_column("lineage_run", sa.Column("served_uuid", sa.Text(), nullable=True))
 
 
 def _columns() -> None:
@@ -423,6 +430,16 @@ def _pages() -> None:
         "lineage_dataset_version",
         ["node_id", "first_stamp", "id"],
     )
+    op.drop_index(op.f("ix_lineage_version_use_version_id_role"), "lineage_version_use")
+    op.create_index(
+        op.f("ix_lineage_version_use_version_id_role_first_seen_run_id"),
+        "lineage_version_use",
+        ["version_id", "role", "first_seen", "run_id"],
+    )
+    given = sa.text("served_uuid IS NOT NULL")
+    op.create_index(
+        op.f("ix_lineage_run_served_uuid"), "lineage_run", ["served_uuid"], sqlite_where=given, postgresql_where=given
+    )
     op.create_index(op.f("ix_lineage_node_kind_first_seen"), "lineage_node", ["kind", "first_seen"])
     for name, condition in NODE_INDEXES.items():
         where = sa.text(condition)
@@ -435,6 +452,25 @@ def _pages() -> None:
 def _drop_pages() -> None:
     for name in (*NODE_INDEXES, "kind_first_seen"):
         op.drop_index(op.f(f"ix_lineage_node_{name}"), "lineage_node")
+    op.drop_index(op.f("ix_lineage_run_served_uuid"), "lineage_run")
+    op.drop_index(op.f("ix_lineage_version_use_version_id_role_first_seen_run_id"), "lineage_version_use")
+    op.create_index(op.f("ix_lineage_version_use_version_id_role"), "lineage_version_use", ["version_id", "role"])
     op.drop_index(op.f("ix_lineage_dataset_version_node_id_first_stamp_id"), "lineage_dataset_version")
     op.drop_index(op.f("ix_lineage_run_job_id_first_event_id"), "lineage_run")
     op.create_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run", ["job_id", "first_event"])
+
+
+def _questions() -> None:
+    """Who sent the events that have findings; which jobs say their data flow themselves."""
+    op.add_column("lineage_finding", sa.Column("producer", sa.Text(), nullable=True))
+    op.create_index(op.f("ix_lineage_finding_code_event_id"), "lineage_finding", ["code", "event_id"])
+    where = sa.text("explicit_since IS NOT NULL")
+    op.create_index(
+        op.f("ix_lineage_node_explicit"), "lineage_node", ["id"], sqlite_where=where, postgresql_where=where
+    )
+
+
+def _drop_questions() -> None:
+    op.drop_index(op.f("ix_lineage_node_explicit"), "lineage_node")
+    op.drop_index(op.f("ix_lineage_finding_code_event_id"), "lineage_finding")
+    op.drop_column("lineage_finding", "producer")

@@ -1,6 +1,6 @@
 """Walks: stored edges against a walk over plain sets, cuts, cycles, aliases, explicit lineage, time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from governance.database import Database
 from governance.errors import Conflict, InputRefused, NotFound
 from governance.settings import LineageSettings
-from lineage.graph import Bounds, Direction, walk
+from lineage.graph import Bounds, Direction, Pairs, walk
 from lineage.identity import NodeKind, node_id_splits
 from lineage.ingest import record_events
 from lineage.neighbourhood import Graph, GraphQuery, neighbourhood, resolve
@@ -35,19 +35,29 @@ class SetLinks:
 
     reads: set[tuple[int, int]] = field(default_factory=set)
     writes: set[tuple[int, int]] = field(default_factory=set)
+    links: set[tuple[int, int]] = field(default_factory=set)
+    """Direct links, as (source, target): two datasets or two jobs."""
+    deleted: set[int] = field(default_factory=set)
 
-    def jobs(self, datasets: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
+    def jobs(self, datasets: Sequence[int], direction: Direction) -> Pairs:
         pairs = self.writes if direction == "upstream" else self.reads
-        return [(dataset, job) for job, dataset in sorted(pairs) if dataset in datasets]
+        return [pair for pair in sorted(pairs) if pair[1] in datasets]
 
-    def datasets(self, jobs: Sequence[int], direction: Direction) -> Iterable[tuple[int, int]]:
+    def datasets(self, jobs: Sequence[int], direction: Direction) -> Pairs:
         pairs = self.reads if direction == "upstream" else self.writes
         return [pair for pair in sorted(pairs) if pair[0] in jobs]
 
     def explicit(self, jobs: Sequence[int]) -> set[int]:
         return {job for job in jobs if job < 0}
 
-    def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Iterable[tuple[int, int]]:
+    def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:
+        ways = [(far, near) for near, far in self.links] if direction == "upstream" else sorted(self.links)
+        return [(near, far) for near, far in sorted(ways) if near in nodes]
+
+    def hidden(self, nodes: Sequence[int]) -> set[int]:
+        return self.deleted.intersection(nodes)
+
+    def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Pairs:
         return self.datasets([job for job, _ in entered], direction)
 
     def canonical(self, datasets: Sequence[int]) -> Mapping[int, int]:
@@ -64,14 +74,18 @@ def closure(links: SetLinks, start: int, direction: Direction) -> set[int]:
     while True:
         jobs = {job for job, dataset in into if dataset in reached}
         datasets = {dataset for job, dataset in out if job in reached}
-        if jobs | datasets <= reached:
+        linked = {far for near, far in links.direct(sorted(reached), direction)}
+        found = (jobs | datasets | linked) - links.deleted
+        if found <= reached:
             return reached
-        reached |= jobs | datasets
+        reached |= found
 
 
 PAIRS = st.sets(st.tuples(st.integers(0, 5), st.integers(100, 106)), max_size=14)
-LINKS = st.builds(SetLinks, PAIRS, PAIRS)
-STARTS = st.one_of(st.integers(0, 5), st.integers(100, 106))
+JOBS, DATASETS = st.integers(0, 5), st.integers(100, 106)
+DIRECT = st.sets(st.one_of(st.tuples(JOBS, JOBS), st.tuples(DATASETS, DATASETS)), max_size=4)
+STARTS = st.one_of(JOBS, DATASETS)
+LINKS = st.builds(SetLinks, PAIRS, PAIRS, DIRECT, st.sets(STARTS, max_size=2))
 DIRECTIONS: Any = st.sampled_from(["upstream", "downstream"])
 
 
@@ -88,6 +102,7 @@ def test_both_directions_are_the_union_of_the_two_walks(links: SetLinks, start: 
     up, down = (walk(links, start, start < 100, [way]) for way in ("upstream", "downstream"))
     assert set(both.distances) == set(up.distances) | set(down.distances)
     assert both.edges == up.edges | down.edges
+    assert both.direct_edges == up.direct_edges | down.direct_edges
     far = 10**6
     assert all(
         distance == min(up.distances.get(node, far), down.distances.get(node, far))
