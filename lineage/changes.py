@@ -23,7 +23,16 @@ from lineage.facts import (
     version_of,
 )
 from lineage.flows import Flow, Names, flows_of
-from lineage.identity import NodeKind, canonical_run_id, label_identity, namespace_identity, node_identity, run_identity
+from lineage.identity import (
+    NodeKind,
+    canonical_run_id,
+    is_uuid,
+    label_identity,
+    namespace_identity,
+    node_identity,
+    run_identity,
+    run_uuid,
+)
 from lineage.labels import labels_in, source_in, tags_in
 from lineage.merging import Rules, merge_row
 from lineage.rules import (
@@ -133,6 +142,7 @@ class _Reading:
             "subtype": types[1],
             "type_stamp": self.event.stamp if any(types) else None,
             "explicit_since": known.get("explicit_since"),
+            **_told_version(known.get("version"), self.event.stamp),
         }
         self.changes.add(NODES, row)
         return identity
@@ -156,6 +166,7 @@ class _Reading:
         row = {
             "identity": identity,
             "run_id": canonical_run_id(run_id),
+            "served_uuid": None if is_uuid(run_id) else str(run_uuid(run_id)),
             "job_id": job,
             "job_stamp": event.stamp,
             "first_start": event.time if event.event_type == "START" else None,
@@ -191,10 +202,11 @@ class _Reading:
         return None if content is None else hashlib.sha256(content).digest()
 
     def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> bytes:
-        node = self._node("dataset", (mention.namespace, mention.name), types=dataset_type(mention.facets))
+        names = (mention.namespace, mention.name)
+        version = version_of(mention, node_identity("dataset", *names), self.event.stamp)
+        node = self._node("dataset", names, types=dataset_type(mention.facets), version=version)
         self._facets(DATASET_FACETS, node, facet_keys(mention.facets, mention.role_facets))
         self._labels(node, mention.facets)
-        version = version_of(mention, node, self.event.stamp)
         if version is not None:
             self.changes.add(VERSIONS, version)
             if run is not None:
@@ -304,3 +316,15 @@ class _Reading:
         stamp = self.event.stamp
         self.changes.add(FLOWS, {**row, "run_id": run, "stamp": stamp})
         self.changes.add(FLOW_EDGES, {**row, "last_seen": self.event.time, "latest_run_id": run, "latest_stamp": stamp})
+
+
+def _told_version(version: Mapping[str, Any] | None, stamp: bytes) -> dict[str, bytes | None]:
+    """The columns of a dataset that say which version, and which with a schema, was told last."""
+    has_schema = version is not None and version["fields"] is not None
+    identity: bytes | None = None if version is None else version["identity"]
+    return {
+        "version_identity": identity,
+        "version_stamp": None if version is None else stamp,
+        "schema_identity": identity if has_schema else None,
+        "schema_stamp": stamp if has_schema else None,
+    }

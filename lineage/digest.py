@@ -111,7 +111,8 @@ def _queries_of_graph() -> dict[str, Any]:
     return {
         "node": sa.select(
             NodeRow.kind, NodeRow.namespace, NodeRow.name, NodeRow.first_seen, NodeRow.last_seen, NodeRow.type,
-            NodeRow.subtype, NodeRow.explicit_since, _is_deleted(NodeRow).label("is_deleted"),
+            NodeRow.subtype, NodeRow.explicit_since, NodeRow.version_identity, NodeRow.schema_identity,
+            _is_deleted(NodeRow).label("is_deleted"),
         ).order_by(NodeRow.identity),
         "namespace": sa.select(
             NamespaceRow.name, NamespaceRow.first_seen, NamespaceRow.last_seen, NamespaceRow.owner,

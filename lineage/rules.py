@@ -51,7 +51,11 @@ NODES = Rules(
     ("identity",),
     least=("first_seen", "explicit_since"),
     greatest=("last_seen", "last_recorded"),
-    latest=(("type_stamp", ("type", "subtype")),),
+    latest=(
+        ("type_stamp", ("type", "subtype")),
+        ("version_stamp", ("version_identity",)),
+        ("schema_stamp", ("schema_identity",)),
+    ),
     returning=("id", "identity"),
 )
 RUNS = Rules(
