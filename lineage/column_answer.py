@@ -11,7 +11,7 @@ from lineage.column_graph import Field, FieldWalk, Hop, walk_fields
 from lineage.columns import FieldHops, FlowEdge, StoredFields
 from lineage.graph import Bounds, Direction
 from lineage.identity import name_fault, stamp_after
-from lineage.links import EdgesMode
+from lineage.links import EdgesMode, StoredLinks
 from lineage.mapping import Transformation
 from lineage.neighbourhood import DEFAULT_NODE_LIMIT, Directions
 from lineage.reading import among, find_node
@@ -113,6 +113,16 @@ def starts_of(stored: StoredFields, dataset: NodeRow, path: str | None) -> list[
             remedy="Check the path; a segment that holds a dot is set in backticks.",
         )
     return [(canonical, path)]
+
+
+def starts_of_job(stored: StoredFields, job: NodeRow) -> list[Field]:
+    """The fields of what the job wrote when it last ran, or was declared to write."""
+    written = StoredLinks(stored.unit, stored.as_of, "current").datasets([job.id], "downstream")
+    ids = sorted({dataset for _, dataset in written})
+    canonical = stored.aliases.canonical(ids)
+    datasets = list(dict.fromkeys(canonical.get(dataset, dataset) for dataset in ids))
+    types = stored.types(datasets)
+    return [(dataset, path) for dataset in datasets for path in types[dataset]]
 
 
 def find_field(stored: StoredFields, candidates: Iterable[FieldName]) -> list[Field]:

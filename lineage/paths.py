@@ -1,6 +1,7 @@
 """Paths of fields: segments joined by dots, a segment that holds a dot in backticks. Pure."""
 
 from functools import lru_cache
+from urllib.parse import unquote_plus
 
 from lineage.identity import is_uuid
 
@@ -42,6 +43,21 @@ def field_id_splits(field_id: str) -> list[tuple[str, str, str]]:
                 split = (":".join(parts[:first]), ":".join(parts[first:second]), ":".join(parts[second:]))
                 found += [split] if all(split) else []
     return found
+
+
+def field_candidates(field_id: str, encoded: str) -> list[tuple[str, str, str]]:
+    """Every (namespace, dataset, field) that a field id may mean; ``encoded`` is the id as it stood in the query.
+
+    Where only the colons between its parts came unencoded, as the web pages send them, there is one way to read it.
+    """
+    if encoded.count(":") != 3:
+        return field_id_splits(field_id)
+    form, namespace, dataset, path = (unquote_plus(part) for part in encoded.split(":"))
+    if form != "datasetField" or not (namespace and dataset and path):
+        return []
+    before, mark, version = path.rpartition("#")
+    paths = [path, before] if mark and before and is_uuid(version) else [path]
+    return [(namespace, dataset, one) for one in paths]
 
 
 def _parts(path: str) -> list[str]:

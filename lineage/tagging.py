@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from governance.types.provenance import ProvenanceRecord
 from lineage.column_graph import Field, carries, propagate, walk_fields
 from lineage.columns import FieldHops, StoredFields
-from lineage.fact_tables import LabelRow, ProvenanceRow, TextRow
+from lineage.fact_tables import LabelRow, ProvenanceRow, TagRow, TextRow
 from lineage.graph import Bounds
 from lineage.identity import stamp_after
 from lineage.labels import tags_in
 from lineage.mapping import touches
 from lineage.marks import marks_of
-from lineage.reading import among
+from lineage.reading import Reader, among
 from lineage.tables import ActionRow, NodeRow
 
 MOST_FIELDS = 10_000
@@ -64,6 +64,12 @@ def carriers_of(stored: StoredFields, key: str, kind: Literal["tag", "category"]
     found = walk_fields(FieldHops(stored, carries), begin, ["downstream"], Bounds(node_limit=MOST_FIELDS))
     ways = propagate(found.hops, begin)
     return {one: _from_origins(held) for one, held in ways.items()}, bool(found.frontier)
+
+
+def all_tags(unit: Reader) -> list[tuple[str, str | None]]:
+    """Every tag that an event or operator named, by name, with what an operator said of it."""
+    rows = unit.session.execute(sa.select(TagRow.name, TagRow.description))
+    return sorted(((name, description) for name, description in rows), key=lambda tag: tag[0])
 
 
 def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[Carried]]:
