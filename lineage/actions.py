@@ -17,6 +17,7 @@ from governance.errors import InputRefused, NotFound
 from governance.log.journal import Leaf, append
 from lineage.identity import NodeKind, label_identity, name_fault, namespace_identity, node_identity, stamp
 from lineage.merging import Rules, upsert
+from lineage.redaction import redact
 from lineage.rules import DESCRIBED_NAMESPACES, SOURCES, TAGS
 from lineage.tables import ActionRow, NamespaceRow, NodeRow
 
@@ -68,6 +69,7 @@ def describe_namespace(unit: Unit, name: str, owner: str, description: str | Non
         InputRefused: it cannot be a name.
     """
     _require_name(name, "namespace")
+    name = _redacted(name)
     content = {"name": name, "owner": owner, "description": description}
     _act(unit, "namespace.describe", namespace_identity(name), content, actor)
 
@@ -92,6 +94,7 @@ def describe_source(unit: Unit, name: str, told: Mapping[str, str | None], actor
         InputRefused: it cannot be a name.
     """
     _require_name(name, "source")
+    name = _redacted(name)
     _act(unit, "source.describe", label_identity("source", name), {"name": name, **told}, actor)
 
 
@@ -112,7 +115,8 @@ def apply_actions(unit: Unit) -> None:
 
 
 def _act(unit: Unit, kind: ActionKind, identity: bytes, content: Mapping[str, Any], actor: str) -> None:
-    spelled = canonical({"kind": kind, "actor": actor, "done_at": unit.now.isoformat(), "content": dict(content)})
+    content, _ = redact(dict(content))
+    spelled = canonical({"kind": kind, "actor": actor, "done_at": unit.now.isoformat(), "content": content})
     row = ActionRow(
         kind=kind,
         identity=identity,
@@ -197,6 +201,12 @@ def _source_row(row: ActionRow, content: Mapping[str, Any]) -> dict[str, Any]:
         "first_seen": row.done_at,
         "last_seen": row.done_at,
     }
+
+
+def _redacted(name: str) -> str:
+    """The name without a secret in it, as events have it."""
+    document, _ = redact({"name": name})
+    return str(document["name"])
 
 
 def _require_node(unit: Unit, target: Target) -> None:

@@ -263,7 +263,7 @@ class _Reading:
             "name": name,
             "type": None if uri is None else uri.partition(":")[0],
             "uri": uri,
-            "uri_stamp": self.event.stamp,
+            "uri_stamp": None if uri is None else self.event.stamp,
             "description": None,
             "description_stamp": None,
             "first_seen": self.event.time,

@@ -13,7 +13,7 @@ import msgspec
 from lineage.identity import name_fault
 
 MAX_LABEL_BYTES = 64 * 1024
-LABELS = ("documentation", "tags", "ownership", "dataSource", "sourceCodeLocation")
+LABELS = ("documentation", "tags", "ownership", "dataSource", "sourceCodeLocation", "assay_marquez")
 """Keys of the facets that are kept as labels, of datasets and jobs."""
 
 
@@ -66,6 +66,11 @@ def source_in(content: bytes | None) -> tuple[str | None, str | None]:
 def location_in(content: bytes | None) -> str | None:
     """The URL in a ``sourceCodeLocation`` label."""
     return _text(_read(content).get("url"))
+
+
+def physical_name_in(content: bytes | None) -> str | None:
+    """The physical name in an ``assay_marquez`` label."""
+    return _text(_read(content).get("physicalName"))
 
 
 def _read(content: bytes | None) -> Mapping[str, Any]:

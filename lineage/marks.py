@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from lineage.aliases import Aliases
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.identity import stamp_after
-from lineage.labels import LABELS, description_in, location_in, owners_in, source_in, tags_in
+from lineage.labels import LABELS, description_in, location_in, owners_in, physical_name_in, source_in, tags_in
 from lineage.reading import Reader, among, until
 from lineage.tables import ActionRow, NodeRow
 
@@ -27,13 +27,17 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is said of a node, now or as of an instant. ``owners`` are (name, type), ``source`` is (name, URI)."""
+    """What is said of a node, now or as of an instant. ``owners`` are (name, type), ``source`` is (name, URI).
+
+    ``physical_name`` is what a client of Marquez's API said.
+    """
 
     tags: tuple[Tag, ...] = ()
     owners: tuple[tuple[str, str | None], ...] = ()
     description: str | None = None
     location: str | None = None
     source: tuple[str | None, str | None] = (None, None)
+    physical_name: str | None = None
 
     def tag_names(self, path: str = "") -> tuple[str, ...]:
         """The keys of the tags of the node itself, or of the field at ``path``, each once."""
@@ -74,6 +78,7 @@ def _marks(found: _Gathered) -> Marks:
         owners=tuple(sorted(owners, key=lambda owner: (owner[0], owner[1] or ""))),
         description=_first(description_in(content) for content in found.labels.get("documentation", ())),
         location=_first(location_in(content) for content in found.labels.get("sourceCodeLocation", ())),
+        physical_name=_first(physical_name_in(content) for content in found.labels.get("assay_marquez", ())),
         source=next((source_in(content) for content in found.labels.get("dataSource", ())), (None, None)),
     )
 

@@ -8,6 +8,7 @@ class Permission(StrEnum):
 
     READ = "read"
     LINEAGE_WRITE = "lineage.write"
+    LINEAGE_HIDE = "lineage.hide"
     EVIDENCE_WRITE = "evidence.write"
     EVALUATE = "evaluate"
     POLICY_WRITE = "policy.write"
@@ -31,7 +32,9 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         {Permission.READ, Permission.LINEAGE_WRITE, Permission.EVIDENCE_WRITE, Permission.EVALUATE}
         | {Permission.REPORT_WRITE}
     ),
-    Role.DATA_STEWARD: frozenset({Permission.READ, Permission.LINEAGE_WRITE, Permission.SCHEMA_WRITE}),
+    Role.DATA_STEWARD: frozenset(
+        {Permission.READ, Permission.LINEAGE_WRITE, Permission.LINEAGE_HIDE, Permission.SCHEMA_WRITE}
+    ),
     Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_WRITE, Permission.SCHEMA_WRITE}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),
     Role.ADMIN: frozenset({Permission.READ, Permission.ADMINISTER}),
