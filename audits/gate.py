@@ -10,6 +10,7 @@ from audits.context import GateContext
 from audits.decision import Combined, combine
 from audits.evidence import seal
 from audits.judging import Case, outcome, result_digests, to_measure
+from audits.lineage_events import gate_events
 from audits.plan import Planned, plan
 from audits.policies import choose
 from audits.schemas import with_documents
@@ -29,6 +30,7 @@ from governance.types.policy import PolicyReference
 from governance.types.results import Reason, Verdict
 from governance.types.subject import Subject
 from governance.types.value import duration
+from lineage.outbox import record_own_events
 from lineage.view import StoredLineage
 
 ENGINE = f"assay {__version__}"
@@ -182,13 +184,22 @@ def _conclude(
             unit.session.flush()
             return None
         combined = _review_missed(combined)
-    return _end(unit, context, row, outcomes, combined)
+    return _end(unit, context, row, outcomes, combined, manifest=case.manifest if case else None)
 
 
 def _end(
-    unit: Unit, context: GateContext, row: EvaluationRow, outcomes: list[CheckOutcome], combined: Combined
+    unit: Unit,
+    context: GateContext,
+    row: EvaluationRow,
+    outcomes: list[CheckOutcome],
+    combined: Combined,
+    *,
+    manifest: Manifest | None,
 ) -> DecisionRow:
     decision = _decision(unit, context, row, outcomes, combined)
+    events = gate_events(context.speaker, decision, decision.value_digest(), manifest, requested_at=row.requested_at)
+    # Before the seal: rows of lineage come before the log's lock with every writer, so that none waits for another.
+    record_own_events(unit, events, context.settings.lineage)
     sealed = seal(unit, context, decision, evaluation_id=row.id)
     row.state = "done"
     unit.session.flush()
@@ -264,7 +275,7 @@ def abandon(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow
         message="The service met a fault of its own in each of its attempts; nothing was decided.",
         remediation="Ask the operator to look at the service's log, then ask the gate again.",
     )
-    return _end(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)))
+    return _end(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)), manifest=None)
 
 
 def _reference(row: EvaluationRow) -> PolicyReference | None:

@@ -23,6 +23,14 @@ class LineageSettings(Section):
     max_batch_events: int = Field(10_000, gt=0, description="Most events in one batch.")
     max_batch_bytes: int = Field(64 * 2**20, gt=0, description="Largest batch, unpacked, in bytes.")
     queue_events: int = Field(2_000, gt=0, description="Events that may wait for the writer before 429 is answered.")
+    forward_to: str | None = Field(
+        None,
+        description="Where Assay's own events are sent as well: the path of a configuration file of openlineage-python "
+        "(`openlineage.yml`), or `environment` for its environment variables and usual places; default: nowhere.",
+    )
+    retention_days: int | None = Field(
+        None, gt=0, description="After so many days facets that nothing rests on are pruned; default: they are kept."
+    )
 
 
 class GateSettings(Section):
@@ -70,6 +78,17 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9.-]+(/[A-Za-z0-9._-]+)*$",
         description="Name of this instance's log; it is signed into every checkpoint and must stay the same.",
     )
+    instance: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*$",
+        description="Name of this instance in lineage, after `assay://`; default: the host in `ASSAY_ORIGIN`.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8377",
+        pattern=r"^https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._-]+)*$",
+        description="Address by which others reach this instance, without a slash at the end; in the events that it "
+        "writes, the schemas of its own facets are named by it.",
+    )
     host: str = Field("127.0.0.1", description="Address the server listens on.")
     port: int = Field(8377, ge=0, le=65535, description="Port the server listens on; 0 takes a free one.")
     allowed_hosts: tuple[str, ...] = Field(
@@ -84,6 +103,11 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """The database URL, with the default filled in."""
         return self.database_url or f"sqlite:///{(self.home / 'assay.db').resolve()}"
+
+    @property
+    def lineage_namespace(self) -> str:
+        """The namespace of this instance's own jobs and reports in lineage."""
+        return f"assay://{self.instance or self.origin.partition('/')[0]}"
 
     @property
     def resolved_artifacts_url(self) -> str:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from governance.types.ancestry import DatasetVersion, RunNode
 from governance.types.provenance import ProvenanceFact, ProvenanceRecord
 from lineage.aliases import Aliases
+from lineage.facets import GATE_JOB
 from lineage.fact_tables import ErasureRow, ModelRow, ProvenanceRow
 from lineage.facts import version_digest
 from lineage.identity import stamp_after, stamp_time
@@ -129,8 +130,12 @@ def _erased_at(known: Known, point: Point, writers: Sequence[RunRow]) -> datetim
         return known.unit.session.scalar(
             query.where(ErasureRow.erased_at >= written).order_by(ErasureRow.erased_at).limit(1)
         )
+    # A gate looks at a copy that was handed to it, which says nothing about whether the dataset is still there.
+    gate = sa.select(NodeRow.id).where(NodeRow.id == RunDatasetRow.job_id, NodeRow.subtype == GATE_JOB)
     last_use = sa.select(sa.func.max(RunDatasetRow.last_seen)).where(
-        among(known.unit, RunDatasetRow.node_id, members), until(RunDatasetRow.first_seen, known.as_of)
+        among(known.unit, RunDatasetRow.node_id, members),
+        until(RunDatasetRow.first_seen, known.as_of),
+        ~gate.exists(),
     )
     erased = known.unit.session.scalar(query.order_by(ErasureRow.erased_at.desc()).limit(1))
     used = known.unit.session.scalar(last_use)

@@ -1,6 +1,7 @@
 """Which dataset in lineage a model version is, and which runs wrote it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import sqlalchemy as sa
 from governance.errors import Conflict
 from governance.types.subject import Subject
 from lineage.descriptions import Known, model_members
-from lineage.fact_tables import ModelRow
-from lineage.reading import among, find_node, nodes_by_id, until
-from lineage.tables import OUTPUT, RunDatasetRow
+from lineage.facets import GATE_JOB
+from lineage.fact_tables import DATASET_FACETS, FacetRow, ModelRow
+from lineage.reading import Reader, among, find_node, nodes_by_id, until
+from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
     """The dataset whose ``assay_model`` facet has the subject's digest, else the one of its name.
 
     A dataset of its name that is known to hold other bytes is not the subject. Runs that wrote the dataset count
-    unless they said that they wrote other bytes.
+    unless they said that they wrote other bytes. A name that only runs of a gate mentioned is not known: that somebody
+    asked about a model says nothing about where it came from.
 
     Raises:
         Conflict: two different datasets have the digest.
@@ -54,11 +57,34 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
         if row is None or row.first_seen is None or (known.as_of is not None and row.first_seen > known.as_of):
             return None
         node = known.aliases.canonical([row.id]).get(row.id, row.id)
+        if _only_gates_know(known, node):
+            return None
     told = _told(known, node)
     if told and not rows:
         return None
     writers = tuple(run for run in _writers(known, node) if not told.get(run) or subject.digest in told[run])
     return Found(node, None, writers, model_members(rows[-1]) if rows else {})
+
+
+def gate_jobs(unit: Reader, jobs: Sequence[int]) -> set[int]:
+    """Those of the jobs that are a gate's."""
+    query = sa.select(NodeRow.id).where(among(unit, NodeRow.id, jobs), NodeRow.subtype == GATE_JOB)
+    return set(unit.session.scalars(query))
+
+
+def _only_gates_know(known: Known, node: int) -> bool:
+    """Whether nothing but runs of a gate ever named the dataset; they say nothing more of it."""
+    unit, members = known.unit, known.aliases.members(node)
+    named = sa.select(EdgeRow.job_id).where(
+        among(unit, EdgeRow.node_id, members), until(EdgeRow.first_seen, known.as_of)
+    )
+    jobs = set(unit.session.scalars(named.distinct()))
+    if not jobs or jobs - gate_jobs(unit, sorted(jobs)):
+        return False
+    facets = sa.select(FacetRow.entity_id).where(
+        FacetRow.place == DATASET_FACETS, among(unit, FacetRow.entity_id, members)
+    )
+    return unit.session.scalar(facets.limit(1)) is None
 
 
 def _told(known: Known, node: int) -> dict[int, set[str]]:

@@ -16,6 +16,8 @@ TABLES = (
     "governance.log.tables",
     "governance.registry.tables",
     "lineage.tables",
+    "lineage.fact_tables",
+    "lineage.record_tables",
     "audits.tables",
     "reports.tables",
 )

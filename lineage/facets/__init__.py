@@ -12,6 +12,9 @@ from governance.errors import NotFound
 SPEC = "https://openlineage.io/spec/"
 CORE = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 OWN_VERSIONS = ("1-0-0",)
+GATE_JOB = "GATE"
+"""``jobType`` of the runs of a gate. They look at data and models; they are no source of what they look at."""
+
 _NAME = re.compile(r"Assay[A-Za-z]{1,80}Facet")
 
 

@@ -339,6 +339,7 @@ def _outbox() -> None:
         sa.Column("leased_until", TIME, nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_outbox")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_lineage_outbox_event_id")),
     )
     op.create_index(op.f("ix_lineage_outbox_state_not_before"), "lineage_outbox", ["state", "not_before"], unique=False)
     op.create_index(op.f("ix_lineage_outbox_lane_id"), "lineage_outbox", ["lane", "id"], unique=False)

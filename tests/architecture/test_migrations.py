@@ -19,6 +19,8 @@ APPEND_ONLY = {
     "document",
     "evidence",
     "lineage_event",
+    "lineage_pruned_event",
+    "lineage_pruning",
     "log_checkpoint",
     "log_entry",
     "log_node",
@@ -28,6 +30,9 @@ APPEND_ONLY = {
     "schema_version",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
+
+PRUNABLE = {"sqlite": ("_no_update", "_no_delete"), "postgresql": ("_pruned_only", "_append_only")}
+"""Triggers of ``lineage_payload``, whose rows change only as a pruning on record says."""
 
 _numbers = count()
 
@@ -116,7 +121,8 @@ def test_append_only_tables_have_their_triggers_at_head(database: Database) -> N
     verbs = ("_no_update", "_no_delete") if database.dialect == "sqlite" else ("_append_only",)
     with database.engine.connect() as connection:
         found = set(triggers(connection))
-    assert found == {(table, f"{table}{verb}") for table in APPEND_ONLY for verb in verbs}
+    payloads = {("lineage_payload", f"lineage_payload{verb}") for verb in PRUNABLE[database.dialect]}
+    assert found == {(table, f"{table}{verb}") for table in APPEND_ONLY for verb in verbs} | payloads
 
 
 def test_revisions_import_no_application_code() -> None:

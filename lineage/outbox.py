@@ -1,0 +1,227 @@
+"""Assay's own events: recorded like any others, and sent on to another consumer of OpenLineage where one is set.
+
+What is to be sent is a row, written in the transaction of the event itself, so that no event is lost and none is sent
+that was not stored. Each is sent at least once. The events of a run keep their order; a consumer that is away is tried
+again for as long as it takes, and an event that the consumer refuses is kept as ``dead``, with the reason.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import aliased
+
+from governance.database import Database, Unit
+from governance.jobs.lease import QUEUED, RUNNING, Claim, LeaseLost, claim, held, release
+from governance.settings import LineageSettings
+from lineage.ingest import Recorded, record_events
+from lineage.reading import Reader
+from lineage.record_tables import OutboxRow
+from lineage.tables import EventRow, PayloadRow
+from lineage.transports import Refusal, Sender, Undelivered
+
+log = structlog.get_logger("assay.work")
+
+TASK = "lineage.outbox"
+DELIVERED = "delivered"
+DEAD = "dead"
+
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 300.0
+"""A try that failed is repeated after one second, then two, four and so on, at most every five minutes."""
+
+LEASE_SECONDS = 120.0
+"""Longer than a transport takes for one event; openlineage-python gives up on HTTP after five tries of five seconds."""
+
+MAX_SWEPT = 200
+"""Lanes that one sweep rings for; the next one finds the rest."""
+
+
+def record_own_events(unit: Unit, bodies: Sequence[bytes], settings: LineageSettings) -> list[str]:
+    """Store events that Assay itself wrote, and put them in the outbox where they are to be sent on; their digests.
+
+    The limits and the strictness that hold for others' events do not: these must be stored whatever is set.
+
+    Raises:
+        InputRefused: an event cannot be placed; a fault of whoever built it.
+    """
+    digests = []
+    for answer in record_events(unit, bodies, LineageSettings()):
+        if not isinstance(answer, Recorded):
+            raise answer.fault
+        digests.append(answer.digest)
+    if settings.forward_to is not None:
+        _enqueue(unit, digests)
+    return digests
+
+
+def _enqueue(unit: Unit, digests: Sequence[str]) -> None:
+    """One row for each event that has none, in the order given; equal events are one."""
+    order = {bytes.fromhex(digest.removeprefix("sha256:")): place for place, digest in enumerate(digests)}
+    sent = sa.select(OutboxRow.event_id).where(OutboxRow.event_id == EventRow.id)
+    rows = unit.session.scalars(sa.select(EventRow).where(EventRow.digest.in_(order), ~sent.exists()))
+    for row in rows.all():
+        lane = row.digest if row.run_identity is None else row.run_identity
+        unit.session.add(
+            OutboxRow(
+                id=f"{unit.now:%Y%m%d%H%M%S%f}-{order[row.digest]:04d}-{row.id}",
+                event_id=row.id,
+                lane=lane.hex(),
+                state=QUEUED,
+                attempts=0,
+                enqueued_at=unit.now,
+                not_before=unit.now,
+            )
+        )
+    unit.session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many events wait, how many were refused for good, and since when the oldest waits."""
+
+    waiting: int
+    dead: int
+    delivered: int
+    oldest: datetime | None
+
+
+def backlog(unit: Reader) -> Backlog:
+    """What the outbox holds."""
+    query = sa.select(OutboxRow.state, sa.func.count(), sa.func.min(OutboxRow.enqueued_at)).group_by(OutboxRow.state)
+    found = {state: (count, oldest) for state, count, oldest in unit.session.execute(query)}
+    waiting = [found[state] for state in (QUEUED, RUNNING) if state in found]
+    none = (0, None)
+    return Backlog(
+        waiting=sum(count for count, _ in waiting),
+        dead=found.get(DEAD, none)[0],
+        delivered=found.get(DELIVERED, none)[0],
+        oldest=min((oldest for _, oldest in waiting), default=None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in the outbox that has not been delivered."""
+
+    digest: str
+    state: str
+    attempts: int
+    enqueued_at: datetime
+    not_before: datetime
+    fault: str | None
+
+
+def undelivered(unit: Reader, *, limit: int = 100) -> list[Entry]:
+    """Events that wait or were refused, oldest first."""
+    query = (
+        sa.select(OutboxRow, EventRow.digest)
+        .join(EventRow, EventRow.id == OutboxRow.event_id)
+        .where(OutboxRow.state != DELIVERED)
+        .order_by(OutboxRow.id)
+        .limit(limit)
+    )
+    return [
+        Entry(f"sha256:{digest.hex()}", row.state, row.attempts, row.enqueued_at, row.not_before, row.fault)
+        for row, digest in unit.session.execute(query)
+    ]
+
+
+def retry_dead(unit: Unit) -> int:
+    """Let every event that was refused be tried again; how many there were."""
+    revived = (
+        sa.update(OutboxRow)
+        .where(OutboxRow.state == DEAD)
+        .values(state=QUEUED, not_before=unit.now, attempts=0, ended_at=None)
+        .returning(OutboxRow.id)
+    )
+    return len(unit.session.scalars(revived, execution_options={"synchronize_session": False}).all())
+
+
+class OutboxTask:
+    """Sending on as work that an engine carries out; a key is the lane of one run."""
+
+    name = TASK
+
+    def __init__(self, database: Database, sender: Sender) -> None:
+        """Send what is in ``database`` with ``sender``."""
+        self._database = database
+        self._sender = sender
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+
+    def due(self) -> list[str]:
+        """Lanes whose first event can be tried now."""
+        with self._database.read_unit() as unit:
+            query = sa.select(OutboxRow.lane).where(_is_due(unit.now), ~_behind_another()).order_by(OutboxRow.id)
+            return list(dict.fromkeys(unit.session.scalars(query.limit(MAX_SWEPT))))
+
+    def run(self, key: str) -> None:
+        """Send the events of one lane in their order, until one is not delivered or another worker is at it."""
+        while True:
+            taken = self._take(key)
+            if taken is None or not self._send(*taken):
+                return
+
+    def _take(self, lane: str) -> tuple[Claim, bytes] | None:
+        """The lane's first event, leased, and its bytes; None when it has none that can be tried now."""
+        with self._database.unit() as unit:
+            first = sa.select(OutboxRow.id).where(
+                OutboxRow.lane == lane, _is_due(unit.now), ~_behind_another()
+            ).order_by(OutboxRow.id).limit(1)  # fmt: skip
+            wanted = unit.session.scalar(first)
+            if wanted is None:
+                return None
+            claims = claim(unit, OutboxRow, worker=self._worker, lease_seconds=LEASE_SECONDS, keys=[wanted])
+            if not claims:
+                return None
+            row = unit.session.get_one(OutboxRow, wanted)
+            # Before the try, so that one which takes the worker down with it waits for its next turn too.
+            row.not_before = unit.now + timedelta(seconds=wait_seconds(row.attempts))
+            row.fault = "the worker ended before it was known whether the event had arrived"
+            body = unit.session.scalars(sa.select(PayloadRow.body).where(PayloadRow.event_id == row.event_id)).one()
+        return claims[0], body
+
+    def _send(self, taken: Claim, body: bytes) -> bool:
+        """Whether the lane goes on: the event was delivered, or refused for good."""
+        state, fault = DELIVERED, None
+        try:
+            self._sender.send(body)
+        except Refusal as refusal:
+            state, fault = DEAD, str(refusal)
+        except Undelivered as failure:
+            state, fault = QUEUED, str(failure)
+        try:
+            with self._database.unit() as unit:
+                held(unit, OutboxRow, taken.key, taken.token).fault = fault
+                row = release(unit, OutboxRow, taken.key, taken.token, state=state)
+                row.ended_at = None if state == QUEUED else unit.now
+        except LeaseLost as lost:
+            log.warning("outbox.lease_lost", event=taken.key, found=lost.found)
+            return False
+        if fault is not None:
+            log.warning("outbox.not_delivered", event=taken.key, state=state, fault=fault)
+        return state != QUEUED
+
+
+def wait_seconds(attempts: int) -> float:
+    """How long to wait after so many tries, in seconds."""
+    return float(min(FIRST_WAIT_SECONDS * 2.0 ** min(max(attempts - 1, 0), 30), LONGEST_WAIT_SECONDS))
+
+
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a row can be tried: it waits and its time has come, or the worker that had it is gone."""
+    gone = sa.and_(OutboxRow.state == RUNNING, OutboxRow.leased_until <= now)
+    return sa.or_(sa.and_(OutboxRow.state == QUEUED, OutboxRow.not_before <= now), gone)
+
+
+def _behind_another() -> sa.ColumnElement[bool]:
+    """Whether an earlier event of the row's lane has yet to be delivered."""
+    other = aliased(OutboxRow)
+    earlier = sa.select(other.id).where(
+        other.lane == OutboxRow.lane, other.id < OutboxRow.id, other.state.in_((QUEUED, RUNNING))
+    )
+    return earlier.exists()
