@@ -1,7 +1,7 @@
 """What a batch of events says, as rows to merge. Pure: events in, rows out, keyed by identities, not by row ids."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -76,17 +76,23 @@ SORT_KEY = 200
 class Changes:
     """Rows to merge, by the rules of their table and their key. Ids are still identities (32 bytes), or None."""
 
-    rows: dict[Rules, dict[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[Rules, dict[Any, dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, rules: Rules, row: dict[str, Any]) -> None:
         """Merge one row into the batch."""
-        table = self.rows.setdefault(rules, {})
-        key = tuple(row[name] for name in rules.key)
+        table = self.rows.get(rules)
+        if table is None:
+            table = self.rows[rules] = {}
+        key = rules.key_of(row)
         old = table.get(key)
         if old is None:
             table[key] = row
         else:
             merge_row(rules, old, row)
+
+    def of(self, rules: Rules) -> Collection[dict[str, Any]]:
+        """The rows of one table."""
+        return self.rows.get(rules, {}).values()
 
 
 def derive(events: Iterable[tuple[Event, datetime]]) -> Changes:

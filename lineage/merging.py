@@ -4,9 +4,10 @@ Every rule is commutative, associative and idempotent (``add`` is none of the la
 so derived rows are a function of the set of events.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from governance.database import Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rules:
-    """The key of a table and how its other columns merge.
+    """The key of a table and how its other columns merge. Two are equal when they are one object.
 
     ``least`` and ``greatest`` keep the extreme that is not null, ``bits`` joins bit sets, ``add`` adds, ``latest`` maps
     a stamp column to the columns whose value comes from the row with the greater stamp.
@@ -32,10 +33,10 @@ class Rules:
     latest: tuple[tuple[str, tuple[str, ...]], ...] = ()
     returning: tuple[str, ...] = field(default=())
 
-    @property
-    def has_merge(self) -> bool:
-        """Whether anything besides the key can change."""
-        return bool(self.least or self.greatest or self.bits or self.add or self.latest)
+    @cached_property
+    def key_of(self) -> Callable[[Mapping[str, Any]], Any]:
+        """Gives the key of a row: a tuple, or the value itself where the key is one column."""
+        return itemgetter(*self.key)
 
 
 def merge_row(rules: Rules, old: dict[str, Any], new: Mapping[str, Any]) -> None:
@@ -57,9 +58,17 @@ def merge_row(rules: Rules, old: dict[str, Any], new: Mapping[str, Any]) -> None
 @cache
 def upsert(rules: Rules, dialect: str) -> Any:
     """The statement that inserts a row or merges it into the one that is there."""
+    return _returning(rules, merged(rules, insert_into(rules, dialect)), dialect)
+
+
+def insert_into(rules: Rules, dialect: str) -> Any:
+    """The statement that inserts into the table; the two dialects spell conflicts alike, each has its own class."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(rules.table.__table__)
+
+
+def merged(rules: Rules, insert: Any) -> Any:
+    """The statement that inserts, with what becomes of a row whose key is there."""
     table = rules.table.__table__
-    # The two dialects spell the clause alike; each has its own class.
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     keys = [table.c[name] for name in rules.key]
     new, old = insert.excluded, table.c
     changes: dict[str, Any] = {}
@@ -75,19 +84,16 @@ def upsert(rules: Rules, dialect: str) -> Any:
         for name in (*names, stamp):
             changes[name] = _chosen(new[stamp] > old[stamp], old[stamp], new[name], old[name])
     if changes:
-        statement: Any = insert.on_conflict_do_update(index_elements=keys, set_=changes)
-    else:
-        statement = insert.on_conflict_do_nothing(index_elements=keys)
-    return _returning(rules, statement, dialect)
+        return insert.on_conflict_do_update(index_elements=keys, set_=changes)
+    return insert.on_conflict_do_nothing(index_elements=keys)
 
 
 @cache
 def insert_new(rules: Rules, dialect: str) -> Any:
     """The statement that inserts a row where there is none and gives back the keys of those that it inserted."""
     table = rules.table.__table__
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     keys = [table.c[name] for name in rules.key]
-    return insert.on_conflict_do_nothing(index_elements=keys).returning(*keys)
+    return insert_into(rules, dialect).on_conflict_do_nothing(index_elements=keys).returning(*keys)
 
 
 def _chosen(condition: Any, stored: Any, then: Any, otherwise: Any) -> Any:
