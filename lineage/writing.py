@@ -6,15 +6,15 @@ statement whose parameters are arrays, a column each.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from governance.database import Unit, UTCDateTime
+from governance.bulk import array_type, given, run, spelled
+from governance.database import Unit
 from lineage.merging import Rules, insert_into, merged
 
 Ids = Mapping[Any, int | None]
@@ -37,7 +37,7 @@ def merge(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> None:
     """
     if rows:
         names, values = _ordered(unit, rules, rows, ids)
-        _run(unit, _merge(rules, names, unit.dialect), values)
+        run(unit, _merge(rules, names, unit.dialect), values)
 
 
 def merge_ids(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> dict[bytes, int]:
@@ -46,8 +46,8 @@ def merge_ids(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> dict[bytes, i
         return {}
     names, values = _ordered(unit, rules, rows, ids)
     if unit.dialect == "postgresql":
-        return dict(_run(unit, _merge(rules, names, unit.dialect, (*rules.key, "id")), values))
-    _run(unit, _merge(rules, names, unit.dialect), values)
+        return dict(run(unit, _merge(rules, names, unit.dialect, (*rules.key, "id")), values))
+    run(unit, _merge(rules, names, unit.dialect), values)
     return ids_of(unit, rules, [row[0] for row in values])
 
 
@@ -57,11 +57,11 @@ def insert_ids(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> dict[bytes, 
         return {}
     names, values = _ordered(unit, rules, rows, ids)
     if unit.dialect == "postgresql":
-        return dict(_run(unit, _insert(rules, names, unit.dialect, (*rules.key, "id")), values))
+        return dict(run(unit, _insert(rules, names, unit.dialect, (*rules.key, "id")), values))
     known = ids_of(unit, rules, [row[0] for row in values])
     new = [row for row in values if row[0] not in known]
     if new:
-        _run(unit, _insert(rules, names, unit.dialect), new)
+        run(unit, _insert(rules, names, unit.dialect), new)
     return ids_of(unit, rules, [row[0] for row in new])
 
 
@@ -72,14 +72,14 @@ def merge_new(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> set[tuple[Any
     names, values = _ordered(unit, rules, rows, ids)
     width = len(rules.key)
     if unit.dialect == "postgresql":
-        new = {tuple(key) for key in _run(unit, _insert(rules, names, unit.dialect, rules.key), values)}
+        new = {tuple(key) for key in run(unit, _insert(rules, names, unit.dialect, rules.key), values)}
         old = [row for row in values if row[:width] not in new]
     else:
         # Nobody else writes meanwhile, so what is there can be asked for first.
         new = {row[:width] for row in values} - _present(unit, rules, values)
         old = values
     if old:
-        _run(unit, _merge(rules, names, unit.dialect), old)
+        run(unit, _merge(rules, names, unit.dialect), old)
     return new
 
 
@@ -100,7 +100,7 @@ def _looked_up(unit: Unit, rules: Rules, wanted: tuple[str, ...], keys: Sequence
     connection = unit.session.connection()
     if unit.dialect == "postgresql":
         column = rules.table.__table__.c[rules.key[0]]
-        text = f"{_select(rules, wanted)} = ANY(%(keys)b::{_type(column)}[])"
+        text = f"{_select(rules, wanted)} = ANY(%(keys)b::{array_type(column)})"
         return connection.exec_driver_sql(text, {"keys": list(keys)}).all()
     found: list[Any] = []
     for start in range(0, len(keys), CHUNK):
@@ -118,17 +118,14 @@ def _ordered(
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The names of the columns, those of the key first, and the rows as tuples in the order of their keys."""
     names = _names(rules, tuple(next(iter(rows))))
-    moments = _moments(rules, names) if unit.dialect == "sqlite" else ()
     columns: list[list[Any]] = []
     for name in names:
         column = [row[name] for row in rows]
         if name in ids:
             known = ids[name]
             column = [known[identity] for identity in column]
-        elif name in moments:
-            column = [None if moment is None else _sqlite_time(moment) for moment in column]
         columns.append(column)
-    values = list(zip(*columns, strict=True))
+    values = spelled(unit, rules.table.__table__, names, columns)
     values.sort(key=itemgetter(*range(len(rules.key))))
     return names, values
 
@@ -136,31 +133,6 @@ def _ordered(
 @cache
 def _names(rules: Rules, names: tuple[str, ...]) -> tuple[str, ...]:
     return (*rules.key, *(name for name in names if name not in rules.key))
-
-
-@cache
-def _moments(rules: Rules, names: tuple[str, ...]) -> frozenset[str]:
-    """The columns that hold instants."""
-    return frozenset(name for name in names if isinstance(rules.table.__table__.c[name].type, UTCDateTime))
-
-
-def _run(unit: Unit, text: str, values: list[tuple[Any, ...]]) -> Iterable[Any]:
-    """Run the statement for all rows; what it returns."""
-    connection = unit.session.connection()
-    if unit.dialect == "postgresql":
-        arrays = {f"p{place}": list(column) for place, column in enumerate(zip(*values, strict=True))}
-        result = connection.exec_driver_sql(text, arrays)
-        return result.all() if result.returns_rows else ()
-    connection.exec_driver_sql(text, values)
-    return ()
-
-
-@lru_cache(maxsize=4096)
-def _sqlite_time(moment: datetime) -> str:
-    """As ``UTCDateTime`` spells it; the rows of one event share their instants."""
-    if moment.tzinfo is None:
-        raise ValueError(f"the instant {moment.isoformat()} has no time zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @cache
@@ -183,22 +155,11 @@ def _text(rules: Rules, names: tuple[str, ...], dialect: str, conflict: Any, ret
     statement = conflict(insert_into(rules, dialect).from_select(list(names), selected, include_defaults=False))
     if returning:
         statement = statement.returning(*(table.c[name] for name in returning))
-    if dialect == "postgresql":
-        arrays = ", ".join(f"%(p{place})b::{_type(table.c[name])}[]" for place, name in enumerate(names))
-        given = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - names of our own columns
-    else:
-        given = f"VALUES ({', '.join('?' * len(names))})"
     text = str(statement.compile(dialect=_POSTGRESQL if dialect == "postgresql" else _SQLITE))
     before, _, after = text.partition("SELECT * FROM parameters")
-    return before + given + after
+    return before + given(table, names, dialect) + after
 
 
 @cache
 def _select(rules: Rules, wanted: tuple[str, ...]) -> str:
     return f"SELECT {', '.join(wanted)} FROM {rules.table.__tablename__} WHERE {rules.key[0]}"  # noqa: S608 - names of our own tables
-
-
-@cache
-def _type(column: Any) -> str:
-    # An array's elements have no collation of their own.
-    return str(column.type.compile(dialect=_POSTGRESQL)).partition(" COLLATE ")[0]

@@ -6,6 +6,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
+from governance.bulk import insert_rows
 from governance.database import ReadUnit, Unit
 from governance.errors import InputRefused, NotFound, TooLarge
 from governance.log.merkle import (
@@ -67,18 +68,13 @@ def append(unit: Unit, leaves: Sequence[Leaf]) -> range:
     if not leaves:
         return range(start, start)
     made = append_nodes(start, _nodes(unit, frontier(start)), [leaf_hash(leaf.body) for leaf in leaves])
-    unit.session.execute(
-        sa.insert(LogEntryRow.__table__),  # type: ignore[arg-type]  # declarative classes type their table too widely
-        [
-            {"leaf_index": index, "kind": leaf.kind, "leaf": leaf.body, "recorded_at": unit.now}
-            for index, leaf in enumerate(leaves, start=start)
-        ],
-    )
-    unit.session.execute(
-        sa.insert(LogNodeRow.__table__),  # type: ignore[arg-type]  # as above
-        [{"level": level, "position": position, "hash": value} for (level, position), value in made],
-    )
-    return range(start, start + len(leaves))
+    end = start + len(leaves)
+    bodies, kinds = [leaf.body for leaf in leaves], [leaf.kind for leaf in leaves]
+    entries = (range(start, end), kinds, bodies, [unit.now] * len(leaves))
+    insert_rows(unit, LogEntryRow.__table__, ("leaf_index", "kind", "leaf", "recorded_at"), entries)
+    levels, positions, hashes = zip(*((*node, value) for node, value in made), strict=True)
+    insert_rows(unit, LogNodeRow.__table__, ("level", "position", "hash"), (levels, positions, hashes))
+    return range(start, end)
 
 
 def size(unit: Unit | ReadUnit) -> int:
