@@ -13,8 +13,11 @@ BUILT_IN = {
     "explainability": "policies.explainability.check",
     "fairness": "policies.fairness.check",
     "gdpr": "policies.gdpr.check",
+    "ll144": "policies.fairness.law.ll144_check",
     "performance": "policies.performance.check",
+    "regb": "policies.fairness.law.regb_check",
     "schema": "policies.schema.check",
+    "ugesp": "policies.fairness.law.ugesp_check",
 }
 """Id of each check that ships, and the module whose ``CHECK`` it is."""
 

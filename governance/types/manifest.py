@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from governance.types.bias_audit import BiasAudit
+from governance.types.credit_audit import CreditAudit
 from governance.types.schema import SchemaReference
 from governance.types.subject import Subject
 from governance.types.value import DecimalText, Digest, Name, Value
@@ -145,6 +147,8 @@ class Manifest(Value):
     sensitive: dict[str, Attribute] = Field(default_factory=dict)
     intersections: tuple[tuple[str, ...], ...] = ()
     features: FeatureDictionary | dict[str, FeatureEntry] = Field(default_factory=dict)
+    audit: BiasAudit | None = None
+    credit: CreditAudit | None = None
     collected_at: datetime | None = None
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
 

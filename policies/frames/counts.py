@@ -85,6 +85,17 @@ def _refuse_bins(manifest: Manifest) -> None:
         )
 
 
+def counts_lines(facts: Facts, attributes: Sequence[str]) -> tuple[list[dict[str, Any]], tuple[Input, ...]]:
+    """The lines of the manifest's counts, ``n`` and ``selected`` as whole numbers, with what was read.
+
+    Raises:
+        MeasurementRefused: as ``read_counts`` says of columns, numbers and the number of lines.
+    """
+    source = open_counts(facts)
+    lines = _lines(source, attributes)
+    return lines, (Input(role=source.role, digest=source.digest, rows=len(lines)),)
+
+
 def _lines(source: Source, attributes: Sequence[str]) -> list[dict[str, Any]]:
     wanted = [*attributes, PEOPLE, SELECTED]
     missing = [name for name in wanted if name not in source.schema]

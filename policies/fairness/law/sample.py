@@ -35,11 +35,15 @@ Unknowns = Literal["per_table", "complete_case"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person: recorded sex and race or ethnicity (empty is unknown), and whether selected or above the median."""
+    """One person: recorded sex and race or ethnicity (empty is unknown), and whether selected or above the median.
+
+    Or several ``people`` alike in what was recorded, of whom ``selected`` were.
+    """
 
     sex: str | None
     race_ethnicity: str | None
-    selected: bool
+    selected: int
+    people: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,10 @@ def tabulate(
     counts: dict[tuple[str | None, str | None], list[int]] = {}
     outside: dict[str, int] = {}
     for person in people:
-        sex = _place(person.sex, sides["sex"], outside)
-        race = _place(person.race_ethnicity, sides["race_ethnicity"], outside)
+        sex = _place(person.sex, person.people, sides["sex"], outside)
+        race = _place(person.race_ethnicity, person.people, sides["race_ethnicity"], outside)
         count = counts.setdefault((sex, race), [0, 0])
-        count[0] += 1
+        count[0] += person.people
         count[1] += person.selected
     known = {places: count for places, count in counts.items() if mode == "per_table" or None not in places}
     return Sample(
@@ -148,12 +152,12 @@ def _folded(categories: Sequence[str]) -> dict[str, str]:
     return {category.strip().casefold(): category for category in categories}
 
 
-def _place(value: str | None, categories: Mapping[str, str], outside: dict[str, int]) -> str | None:
+def _place(value: str | None, people: int, categories: Mapping[str, str], outside: dict[str, int]) -> str | None:
     """The category of a recorded value, null where it is unknown; a strange value is counted in ``outside``."""
     folded = "" if value is None else value.strip().casefold()
     if folded and folded not in categories:
         name = str(value).strip()
-        outside[name] = outside.get(name, 0) + 1
+        outside[name] = outside.get(name, 0) + people
     return categories.get(folded)
 
 

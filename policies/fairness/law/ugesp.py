@@ -96,11 +96,13 @@ def assess(
     excluded: Collection[Category] = (),
     exempt: Collection[Category] = (),
     min_group_size: int = MIN_GROUP_SIZE,
+    practically_significant: Mapping[str, bool] | None = None,
 ) -> tuple[Assessed, ...]:
     """Every category of a table against the highest rate among those that are large enough and not ``excluded``.
 
     ``exempt`` are the categories under 2 % of the labour force; without its figures nobody is. Without a reference
     (none large enough, or nobody selected) every category is insufficient evidence. The reference itself passes.
+    ``practically_significant`` holds what a person judged of categories by their names (``Male / White``).
     """
     kept = {category: tally for category, tally in counts.items() if category not in excluded}
     references = highest({category: tally for category, tally in kept.items() if tally.n >= min_group_size})
@@ -119,7 +121,13 @@ def assess(
             Assessed(
                 category=category,
                 tally=tally,
-                finding=finding or judge_pair(tally, reference, min_group_size=min_group_size),
+                finding=finding
+                or judge_pair(
+                    tally,
+                    reference,
+                    min_group_size=min_group_size,
+                    is_practically_significant=(practically_significant or {}).get(" / ".join(category)),
+                ),
                 ratio=None if category in excluded else impact_ratio(tally, reference),
                 ratio_to_small=None if small is None or category in excluded else impact_ratio(tally, small),
                 test=significance(tally, reference) if category in adjusted else None,
