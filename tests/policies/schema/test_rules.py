@@ -70,7 +70,8 @@ def test_a_document_that_cannot_hold_is_refused_when_the_policy_is_stored(docume
 
 
 def test_the_usual_spellings_of_types_are_taken() -> None:
-    document = params({"columns": {"a": {"dtype": "int"}, "b": {"dtype": "String"}, "c": {"dtype": "boolean"}}}).resolved()
+    columns = {"a": {"dtype": "int"}, "b": {"dtype": "String"}, "c": {"dtype": "boolean"}}
+    document = params({"columns": columns}).resolved()
     assert [rules.dtype for rules in document.columns.values()] == ["int64", "str", "bool"]
 
 
