@@ -1,10 +1,10 @@
 """What answers of lineage have in common: an ETag of their content, and instants that are asked for."""
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -13,8 +13,8 @@ from lineage.events import EARLIEST, LATEST
 
 
 def tagged(request: Request, document: dict[str, Any]) -> Response:
-    """The document with an ETag of its content; 304 where the reader has it already."""
-    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    """The document with an ETag of its content; 304 where the reader has it already. Instants in it must be in UTC."""
+    content = msgspec.json.encode(document)
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})

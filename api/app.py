@@ -10,7 +10,18 @@ from starlette.types import Lifespan
 
 from api import errors, examples
 from api.names import EncodedNames
-from api.routers import evidence, gate, health, lineage, lineage_columns, policies, proof, reports, schemas
+from api.routers import (
+    evidence,
+    gate,
+    health,
+    lineage,
+    lineage_columns,
+    lineage_graph,
+    policies,
+    proof,
+    reports,
+    schemas,
+)
 from api.state import State
 from audits.context import GateContext
 from audits.policies import install_packs
@@ -34,7 +45,7 @@ A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* 
 """.strip()
 
 
-SUBJECTS = (health, lineage, lineage_columns, evidence, policies, schemas, gate, reports, proof)
+SUBJECTS = (health, lineage, lineage_graph, lineage_columns, evidence, policies, schemas, gate, reports, proof)
 """The modules whose routes the application serves."""
 
 

@@ -7,6 +7,7 @@ name, where none of them was renamed to another.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -93,7 +94,21 @@ def _pairs(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tu
 
 
 def _renames(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tuple[int, int]]:
-    """(carrier, old name) where one of the nodes is either and nothing else has had the old name since.
+    """(carrier, old name) where one of the nodes is either and nothing else has had the old name since."""
+    found: set[tuple[int, int]] = set()
+    for column in (RenameRow.carrier_id, RenameRow.old_id):
+        query = sa.select(RenameRow.carrier_id, RenameRow.old_id).where(among(unit, column, nodes), *_stands(as_of))
+        found |= {(carrier, old) for carrier, old in unit.session.execute(query)}
+    return found
+
+
+def renamed_away() -> sa.Select[tuple[int]]:
+    """A query of the names that now stand for another dataset, since it was renamed from them."""
+    return sa.select(RenameRow.old_id).where(*_stands(None))
+
+
+def _stands(as_of: datetime | None) -> list[Any]:
+    """The conditions on which a rename holds.
 
     A name has another owner once a later event renames something to it, renames it again or creates it anew.
     """
@@ -108,15 +123,8 @@ def _renames(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[
     )
     if as_of is not None:
         created = created.where(version.first_stamp < stamp_after(as_of))
-    found: set[tuple[int, int]] = set()
-    for column in (link.carrier_id, link.old_id):
-        query = sa.select(link.carrier_id, link.old_id).where(
-            among(unit, column, nodes), link.old_id != link.carrier_id, ~later.exists(), ~created.exists()
-        )
-        if as_of is not None:
-            query = query.where(link.stamp < stamp_after(as_of))
-        found |= {(carrier, old) for carrier, old in unit.session.execute(query)}
-    return found
+    told = sa.true() if as_of is None else link.stamp < stamp_after(as_of)
+    return [link.old_id != link.carrier_id, ~later.exists(), ~created.exists(), told]
 
 
 def _groups(pairs: Iterable[tuple[int, int]]) -> list[set[int]]:

@@ -3,36 +3,26 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from api.answers import instant, tagged
+from api.answers import instant
 from api.body import read_body
 from api.dependencies import ReadingUnit, SettingsOf, WriteUnit, permit
 from api.routers import lineage_examples as examples
+from api.routers.lineage_asking import AsOf, Depth, Kind, NodeLimit, Start, starts
 from governance.clock import rfc3339
-from governance.errors import InputRefused, TooLarge
+from governance.errors import TooLarge
 from lineage.digest import state_digest
 from lineage.events import split_batch
 from lineage.facets import own_schema
-from lineage.identity import NodeKind, node_id_splits
 from lineage.ingest import Recorded, Refused, record_events
 from lineage.links import EdgesMode
-from lineage.marquez import graph_document
-from lineage.neighbourhood import (
-    DEFAULT_NODE_LIMIT,
-    MAX_NODE_LIMIT,
-    Directions,
-    Graph,
-    GraphQuery,
-    neighbourhood,
-    resolve,
-)
+from lineage.marquez.graph import graph_document
+from lineage.neighbourhood import MAX_NODE_LIMIT, Directions, GraphQuery, neighbourhood, resolve
 from lineage.records import stored_event
 from lineage.writer import EventWriter
 
@@ -51,11 +41,6 @@ Batch = Annotated[bytes, read_body(lambda settings: settings.lineage.max_batch_b
 Conformance = Annotated[
     Literal["lenient", "strict"], Query(description="`strict` also refuses what the core schema does not accept.")
 ]
-Depth = Annotated[int | None, Query(ge=0, le=1_000_000, description="Jobs entered after the start; default: all.")]
-NodeLimit = Annotated[int, Query(ge=1, le=MAX_NODE_LIMIT, description="Most nodes in the answer.")]
-AsOf = Annotated[datetime | None, Query(description="Only events at or before this instant count.")]
-Start = Annotated[str | None, Query(max_length=8192)]
-Kind = Annotated[Literal["dataset", "job"] | None, Query(description="Needed where both have the name.")]
 
 
 @router.post(
@@ -131,37 +116,12 @@ class MarquezQuery(BaseModel):
     edges: EdgesMode = "ever"
 
 
-class LineageQuery(BaseModel):
-    """Where to start, which way, how far, as of when."""
-
-    node_id: Start = None
-    namespace: Start = None
-    name: Start = None
-    kind: Kind = None
-    direction: Directions = "both"
-    depth: Depth = None
-    node_limit: NodeLimit = DEFAULT_NODE_LIMIT
-    as_of: AsOf = None
-    edges: EdgesMode = "ever"
-
-
 @router.get("/api/v1/lineage", summary="The graph around a node, in Marquez's shape", dependencies=[permit("read")])
 def marquez_graph(request: Request, unit: ReadingUnit, asked: Annotated[MarquezQuery, Query()]) -> Response:
     """What the node comes from and what depends on it. The walks up and down are joined and never turn round."""
-    start = resolve(unit, _starts(request, "nodeId", asked.nodeId, (asked.namespace, asked.name, asked.type)))
-    return JSONResponse(graph_document(unit, neighbourhood(unit, start, _walk(asked))))
-
-
-@router.get("/v1/lineage", summary="What a node comes from and what depends on it", dependencies=[permit("read")])
-@router.get("/v1/lineage/graph", summary="What a node comes from and what depends on it", dependencies=[permit("read")])
-def graph(request: Request, unit: ReadingUnit, asked: Annotated[LineageQuery, Query()]) -> Response:
-    """The nodes within reach, nearest first, and the edges between them. Cut answers say so and where."""
-    start = resolve(unit, _starts(request, "node_id", asked.node_id, (asked.namespace, asked.name, asked.kind)))
-    return tagged(request, _document(neighbourhood(unit, start, _walk(asked)), _walk(asked)))
-
-
-def _walk(asked: MarquezQuery | LineageQuery) -> GraphQuery:
-    return GraphQuery(asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges)
+    start = resolve(unit, starts(request, "nodeId", asked.nodeId, (asked.namespace, asked.name, asked.type)))
+    query = GraphQuery(asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges)
+    return JSONResponse(graph_document(unit, neighbourhood(unit, start, query)))
 
 
 @router.get("/v1/lineage/digest", summary="One digest over the whole derived state", dependencies=[permit("read")])
@@ -197,72 +157,3 @@ def facet_schema(version: str, file: str) -> Response:
     content = own_schema(version, file.removesuffix(".json"))
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(content, media_type="application/schema+json", headers=headers)
-
-
-def _starts(
-    request: Request, parameter: str, node_id: str | None, named: tuple[str | None, str | None, NodeKind | None]
-) -> list[tuple[NodeKind, str, str]]:
-    """Every node that the question may mean."""
-    namespace, name, kind = named
-    if namespace is not None and name is not None and node_id is None:
-        kinds: tuple[NodeKind, ...] = ("dataset", "job") if kind is None else (kind,)
-        return [(of, namespace, name) for of in kinds]
-    if node_id is None or namespace is not None or name is not None:
-        raise InputRefused(
-            expected=f"either {parameter}, or namespace and name",
-            found="another combination",
-            remedy="Name the node one way.",
-            pointer=parameter,
-        )
-    raw = next(
-        (part.partition("=")[2] for part in request.url.query.split("&") if part.startswith(f"{parameter}=")), ""
-    )
-    if raw.count(":") == 2:  # as the web pages send it: the parts are encoded, the colons between them are not
-        of, namespace, name = (unquote_plus(part) for part in raw.split(":"))
-        if of in ("dataset", "job") and namespace and name:
-            return node_id_splits(node_id) if "#" in name else [("job" if of == "job" else "dataset", namespace, name)]
-    splits = node_id_splits(node_id)
-    if not splits:
-        raise InputRefused(
-            expected="dataset:{namespace}:{name} or job:{namespace}:{name}",
-            found=repr(node_id[:120]),
-            remedy="Correct the node id, or ask by namespace and name.",
-            pointer=parameter,
-        )
-    return splits
-
-
-def _document(found: Graph, query: GraphQuery) -> dict[str, Any]:
-    return {
-        "start": found.start,
-        "direction": query.direction,
-        "depth": query.depth,
-        "as_of": None if query.as_of is None else rfc3339(query.as_of),
-        "edges_mode": query.edges,
-        "nodes": [
-            {
-                "index": index,
-                "kind": node.kind,
-                "type": node.type,
-                "subtype": node.subtype,
-                "namespace": node.namespace,
-                "name": node.name,
-                "distance": node.distance,
-                "aliases": [{"namespace": namespace, "name": name} for namespace, name in node.aliases],
-            }
-            for index, node in enumerate(found.nodes)
-        ],
-        "edges": [
-            {
-                "from": edge.source,
-                "to": edge.target,
-                "first_seen": rfc3339(edge.first_seen),
-                "last_seen": rfc3339(edge.last_seen),
-                "run_count": edge.run_count,
-                "latest_run_id": edge.latest_run_id,
-            }
-            for edge in found.edges
-        ],
-        "truncated": found.is_truncated,
-        "frontier": list(found.frontier),
-    }

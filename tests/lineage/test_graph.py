@@ -13,9 +13,10 @@ from governance.database import Database
 from governance.errors import Conflict, InputRefused, NotFound
 from governance.settings import LineageSettings
 from lineage.graph import Bounds, Direction, Pairs, walk
+from lineage.graph_answer import Graph
 from lineage.identity import NodeKind, node_id_splits
 from lineage.ingest import record_events
-from lineage.neighbourhood import Graph, GraphQuery, neighbourhood, resolve
+from lineage.neighbourhood import GraphQuery, neighbourhood, resolve
 from tests.lineage.material import (
     NOON,
     bodies,
