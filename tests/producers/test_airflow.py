@@ -137,7 +137,12 @@ def test_a_task_belongs_to_its_dag(ran: Ran, task: str) -> None:
 
 
 def test_what_an_operator_says_of_its_columns_arrives(ran: Ran) -> None:
-    node_id = f"dataset:file:{ran.written.file('scores.csv')}"
+    clean, scores = ran.written.file("clean.csv"), ran.written.file("scores.csv")
+    assert ran.receiver.columns("file", scores) == {
+        ((clean, "customer"), (scores, "customer_hash")): {"masked"},
+        ((clean, "amount"), (scores, "score")): set(),
+    }
+    node_id = f"dataset:file:{scores}"
     graph = ran.receiver.get("/api/v1/lineage", nodeId=node_id)["graph"]
     fields = next(node["data"]["fields"] for node in graph if node["id"] == node_id)
     assert [field["name"] for field in fields] == ["customer_hash", "score"]

@@ -124,6 +124,18 @@ def test_what_depends_on_the_seed_is_models_and_tests(ran: Ran) -> None:
     assert {"claims.main.claims.stg_claims.test", "claims.main.claims.claims_by_customer.test"} < jobs
 
 
+def test_columns_come_from_those_that_the_sql_of_the_models_reads(ran: Ran) -> None:
+    raw, staged = "claims.main_raw.raw_claims", "claims.main.stg_claims"
+    assert set(ran.receiver.columns(STORE, MART, direction="upstream")) == {
+        ((staged, "customer"), (MART, "customer")),
+        ((staged, "amount"), (MART, "total")),
+        ((raw, "customer"), (staged, "customer")),
+        ((raw, "amount"), (staged, "amount")),
+    }
+    from_id = ran.receiver.columns(STORE, raw, field="id", direction="downstream")
+    assert set(from_id) == {((raw, "id"), (staged, "claim_id"))}
+
+
 def test_a_schema_names_the_fields_that_the_project_names(ran: Ran) -> None:
     node_id = f"dataset:{STORE}:{MART}"
     graph = ran.receiver.get("/api/v1/lineage", nodeId=node_id)["graph"]

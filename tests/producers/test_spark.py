@@ -153,6 +153,58 @@ def test_every_job_of_an_application_ended_and_belongs_to_it(receiver: Receiver,
     assert {job["latestRun"]["state"] for job in jobs} == {"COMPLETED"}
 
 
+def columns_of(
+    receiver: Receiver, application: Application, *, include_indirect: bool = False
+) -> dict[tuple[str, str], set[str]]:
+    """Which column feeds which, by file and column, and how."""
+    found = receiver.columns(*application.target, include_indirect=include_indirect)
+    shown = {end: f"{application.short(end[0])}.{end[1]}" for ends in found for end in ends}
+    return {(shown[source], shown[target]): how for (source, target), how in found.items()}
+
+
+def test_columns_of_a_join_come_from_what_the_query_reads(receiver: Receiver) -> None:
+    """`SELECT a, concat(b), sum(c)` of two tables: joined and filtered by `a` of both, grouped by `a` and `b`."""
+    post(receiver, JOIN.bodies())
+    by_a, by_b, filtered = {"FILTER", "GROUP_BY", "JOIN"}, {"GROUP_BY"}, {"FILTER", "JOIN"}
+    direct = {
+        ("cll_source1.a", "tbl1.ident"): by_a | {"IDENTITY"},
+        ("cll_source1.b", "tbl1.trans"): by_b | {"TRANSFORMATION"},
+        ("cll_source2.c", "tbl1.agg"): {"AGGREGATION"},
+    }
+    assert columns_of(receiver, JOIN) == direct
+    every_row = {"cll_source1.a": by_a, "cll_source1.b": by_b, "cll_source2.a": filtered}
+    indirect = {
+        (source, f"tbl1.{column}"): how for source, how in every_row.items() for column in ("ident", "trans", "agg")
+    }
+    assert columns_of(receiver, JOIN, include_indirect=True) == {**indirect, **direct}
+
+
+def test_columns_of_a_word_count_are_words_and_their_sums(receiver: Receiver) -> None:
+    post(receiver, COUNT.bodies())
+    source, target = COUNT.target[1], "1729097570970"
+    assert columns_of(receiver, COUNT) == {
+        (f"{source}.word", f"{target}.word"): {"IDENTITY", "GROUP_BY", "FILTER"},
+        (f"{source}.word_count", f"{target}.sum(word_count)"): {"AGGREGATION", "FILTER"},
+    }
+
+
+def test_a_column_that_decides_about_rows_feeds_every_column_of_the_copy(receiver: Receiver) -> None:
+    """Told of the dataset as a whole, in the only event that says so: a RUNNING one, between others that do not."""
+    post(receiver, COPY.bodies())
+    source, target = "source_table", "mydb.myschema.mytable"
+    columns = ("dt", "customer_id", "total_spent")
+    copied = {(f"{source}.{column}", f"{target}.{column}"): {"IDENTITY"} for column in columns}
+    assert columns_of(receiver, COPY) == copied
+    joined = {(f"{source}.customer_id", f"{target}.{column}"): {"JOIN"} for column in columns}
+    both = {(f"{source}.customer_id", f"{target}.customer_id"): {"IDENTITY", "JOIN"}}
+    assert columns_of(receiver, COPY, include_indirect=True) == {**copied, **joined, **both}
+
+
+def test_columns_of_an_insert_keep_their_names(receiver: Receiver) -> None:
+    post(receiver, HIVE.bodies())
+    assert columns_of(receiver, HIVE) == {("t1.a", "t2.a"): {"IDENTITY"}, ("t1.b", "t2.b"): {"IDENTITY"}}
+
+
 def test_a_table_answers_under_its_name_in_the_catalogue(receiver: Receiver) -> None:
     """The listener names files, and the table in Hive as a symlink to them."""
     post(receiver, HIVE.bodies())

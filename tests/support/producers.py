@@ -22,6 +22,9 @@ PEERS = Path(sys.prefix) / "peers"
 """Where `make peers` puts the producers that cannot be installed beside Assay."""
 
 
+Column = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One request that a service was sent, and how it answered."""
@@ -108,6 +111,16 @@ class Receiver:
     def transport(self, **options: Any) -> dict[str, Any]:
         """How the official client is told to send here."""
         return {"type": "http", "url": self.address, "auth": {"type": "api_key", "apiKey": self.key}, **options}
+
+    def columns(self, namespace: str, name: str, **asked: str | int | bool) -> dict[tuple[Column, Column], set[str]]:
+        """Which columns around a dataset feed which, each by its dataset's name and its own, and how."""
+        answer = self.get("/v1/lineage/columns", namespace=namespace, name=name, **asked)
+        ends = [(node["name"], node["field"]) for node in answer["nodes"]]
+        found: dict[tuple[Column, Column], set[str]] = {}
+        for edge in answer["edges"]:
+            how = {"masked"} if edge["masked"] else {part["subtype"] for part in edge["transformations"]}
+            found.setdefault((ends[edge["from"]], ends[edge["to"]]), set()).update(how)
+        return found
 
     def taken(self) -> list[dict[str, Any]]:
         """The events that were stored, each with its findings, in the order of arrival."""
