@@ -1,18 +1,22 @@
 """Many rows of one statement, given to the driver as they are.
 
-Looking at every value of every row, as SQLAlchemy does, costs more than storing it. On SQLite a prepared statement is
-run for each row; on PostgreSQL one statement takes arrays, a column each. What the statement says is the caller's.
+Looking at every value of every row, as SQLAlchemy does, costs more than storing it. On SQLite prepared statements take
+some dozens of rows each; on PostgreSQL one statement takes arrays, a column each. What is said of them is the caller's.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from governance.database import Unit, UTCDateTime
+
+PARAMETERS = 999
+"""Values of one statement on SQLite: what any build of it takes."""
 
 _POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
@@ -30,8 +34,23 @@ def run(unit: Unit, text: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]
         arrays = {f"p{place}": list(column) for place, column in enumerate(zip(*rows, strict=True))}
         result = connection.exec_driver_sql(text, arrays)
         return result.all() if result.returns_rows else ()
-    connection.exec_driver_sql(text, list(rows))
+    # Statements of 2, 4, 8 and more rows stay prepared; one for each row would let go of the interpreter for each.
+    start, size = 0, 1 << (PARAMETERS // len(rows[0])).bit_length() - 1
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        values = tuple(chain.from_iterable(rows[start : start + size]))
+        connection.exec_driver_sql(_repeated(text, size), values)
+        start += size
     return ()
+
+
+@lru_cache(maxsize=1024)
+def _repeated(text: str, count: int) -> str:
+    """The statement for that many rows."""
+    before, mark, rest = text.partition("VALUES ")
+    row, end, after = rest.partition(")")
+    return before + mark + ", ".join([row + end] * count) + after
 
 
 def given(table: sa.FromClause, names: Sequence[str], dialect: str) -> str:

@@ -158,7 +158,9 @@ def _storage_faults() -> Iterator[None]:
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": 30})
+        # Bulk inserts of several sizes (``governance.bulk``) are to stay prepared besides all other statements.
+        arguments = {"timeout": 30, "cached_statements": 512}
+        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         sa.event.listen(engine, "checkin", _leave_sqlite)

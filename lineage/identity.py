@@ -6,6 +6,7 @@ Names are compared as their producer sent them; nothing is folded, trimmed or gu
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NewType
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -49,11 +50,13 @@ def _json_type(value: object) -> str:
     return {dict: "object", list: "array", str: "string", type(None): "null"}.get(type(value), type(value).__name__)
 
 
+@lru_cache(maxsize=8192)
 def node_identity(kind: NodeKind, namespace: str, name: str) -> bytes:
     """32 bytes that stand for the node; names hold no NUL, so the parts cannot run into one another."""
     return hashlib.sha256(f"{kind}\0{namespace}\0{name}".encode()).digest()
 
 
+@lru_cache(maxsize=1024)
 def namespace_identity(namespace: str) -> bytes:
     """32 bytes that stand for the namespace."""
     return hashlib.sha256(f"namespace\0{namespace}".encode()).digest()
