@@ -81,6 +81,18 @@ def check_locally(
     )
 
 
+def judge_again(measurements: Sequence[Measurement], policy: Policy, *, environment: str) -> LocalRun:
+    """Stored measurements under a policy, without the data; a check that was not measured is an ``error``."""
+    by_check = {measurement.check: measurement for measurement in measurements}
+    planned = plan(policy, environment=environment)
+    results = tuple(_result(item, by_check.get(item.check.id), None) for item in planned)
+    return LocalRun(
+        measurements=tuple(by_check[name] for name in sorted(by_check)),
+        results=results,
+        combined=combine(policy, {result.check: result for result in results}),
+    )
+
+
 def _inline(planned: Sequence[Planned], facts: Facts, measured: dict[str, Measurement]) -> list[Fault]:
     faults = []
     for item in planned:

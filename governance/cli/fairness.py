@@ -1,7 +1,9 @@
-"""``assay fairness``: published tables of impact ratios, audited from their own numbers."""
+"""``assay fairness``: published tables computed again, stored audits judged again, the public page of an audit."""
 
 import gzip
+import json
 import zlib
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from governance._siblings import activate
-from governance.cli.output import JSON_HELP, print_json, print_table
+from governance.cli.output import CHECK_COLUMNS, JSON_HELP, check_rows, print_json, print_table
 from governance.errors import InputRefused, UsageError
 
 if TYPE_CHECKING:
+    from governance.types.policy import Policy
+    from governance.types.results import Measurement
     from policies.fairness.law.recheck import RecheckedRow, RecheckedTable
 
-app = typer.Typer(no_args_is_help=True, help="Published tables of impact ratios, computed again.")
+app = typer.Typer(no_args_is_help=True, help="Published, stored and public audits of fairness.")
 
 MAX_BYTES = 64 * 2**20
 """A published table is small; more than this, unpacked, is none."""
@@ -30,7 +34,7 @@ READINGS = {
 
 @app.callback()
 def _group() -> None:
-    """Published tables of impact ratios, computed again."""
+    """Published, stored and public audits of fairness."""
 
 
 @app.command("recheck")
@@ -56,6 +60,98 @@ def recheck(
         _print(file.name, tables, with_rows=rows or len(tables) == 1)
     reproduces = all(table.reading in ("highest_rate", "two_percent_exclusion", "no_ratios") for table in tables)
     return 0 if reproduces and not any(row.impossible for table in tables for row in table.rows) else 1
+
+
+@app.command("judge")
+def judge(
+    file: Path = typer.Argument(..., help="A stored measurement (JSON), or what `assay check --output` wrote."),
+    policy: str = typer.Option("baseline", help="A policy file, or the name of a pack that ships."),
+    environment: str = typer.Option("prod", "--env", help="The environment it is judged for."),
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> int:
+    """Judge a stored audit again under a policy, from its cells alone; the data are not needed.
+
+    Signatures are not looked at: the gate does that. Exit codes: 0 the gate would allow, 1 deny, 2 anything else.
+    """
+    activate()
+    from audits.local import judge_again
+
+    run = judge_again(_measurements(file), _policy(policy), environment=environment)
+    rows = [result.document() | {"id": result.check} for result in run.results]
+    if as_json:
+        print_json({"verdict": run.combined.verdict.value, "checks": rows})
+    else:
+        print_table(f"{file.name} under {policy}", CHECK_COLUMNS, check_rows(rows))
+        typer.echo(f"The gate would answer: {run.combined.verdict.value}")
+    return {"allow": 0, "deny": 1}.get(run.combined.verdict.value, 2)
+
+
+@app.command("ll144-page")
+def ll144_page(
+    manifest: Path = typer.Argument(..., help="The evidence manifest (YAML) with its `audit`."),
+    output: Path = typer.Option(..., "--output", "-o", help="Where to write the page (HTML)."),
+    policy: str = typer.Option("us-nyc-ll144", help="A policy file or pack with the check ll144."),
+) -> None:
+    """Write the public summary of a bias audit under New York City's Local Law 144, and print its digest.
+
+    The page is the same for the same data. It shows no verdict: the rule sets no threshold.
+    """
+    activate()
+    from governance.check import Facts
+    from governance.localfiles import file_digest, read_manifest
+    from governance.plugins import load_check
+    from reports.render.ll144 import render_ll144
+
+    local = read_manifest(manifest)
+    check = load_check("ll144")
+    lines = [line for line in _policy(policy).checks if line.id == "ll144"]
+    if not lines:
+        raise UsageError(
+            expected="a policy with the check ll144", found=policy, remedy="Name the pack us-nyc-ll144, or your own."
+        )
+    params = check.params.model_validate(lines[0].params)
+    subject = local.manifest.subject
+    facts = Facts(subject, "publication", datetime.now(UTC), manifest=local.manifest, files=local.files)
+    page = render_ll144(check.judge(check.measure(facts, params), params), subject)
+    output.write_bytes(page)
+    typer.echo(f"{output}: {file_digest(output)}")
+
+
+def _policy(name: str) -> "Policy":
+    from audits.catalog import pack, read_policy
+
+    return read_policy(Path(name).read_bytes() if Path(name).is_file() else pack(name))
+
+
+def _measurements(path: Path) -> "list[Measurement]":
+    """The measurements in a file, whatever signed it."""
+    from governance.signing.dsse import decode, read_envelope
+    from governance.signing.statement import MEASUREMENTS_FIELD
+    from governance.types.results import Measurement
+    from governance.types.value import parse_value
+
+    document = _json(_text(path).encode())
+    if isinstance(document, dict) and "payload" in document:
+        statement = _json(decode(read_envelope(_text(path).encode()).payload, what="the payload"))
+        predicate = statement.get("predicate") if isinstance(statement, dict) else None
+        kept = predicate.get(MEASUREMENTS_FIELD) if isinstance(predicate, dict) else None
+        found = kept.get("measurements") if isinstance(kept, dict) else None
+    else:
+        found = document if isinstance(document, list) else [document]
+    if not isinstance(found, list) or not found:
+        raise InputRefused(
+            expected="a measurement, or a test result with its measurements",
+            found="neither",
+            remedy="Send the file that `assay check --output` wrote.",
+        )
+    return [parse_value(Measurement, one, what="a measurement") for one in found]
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as fault:
+        raise InputRefused(expected="a JSON document", found=str(fault)[:100], remedy="Check the file.") from fault
 
 
 def _text(path: Path) -> str:

@@ -31,7 +31,7 @@ def render_html(dossier: Dossier) -> bytes:
     """The page, in UTF-8; the same bytes for the same dossier."""
     page = arrange(dossier)
     text = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(page=page, dossier=dossier, decision=dossier.decision, digest=dossier.value_digest())
     )
@@ -39,9 +39,9 @@ def render_html(dossier: Dossier) -> bytes:
 
 
 @lru_cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Templates of this package alone. Escaping is on for every name: lists of extensions miss ``.html.j2``."""
-    environment = Environment(
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -50,7 +50,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_shown,
     )
-    environment.filters |= {
+    templates.filters |= {
         "instant": instant,
         "interval": interval_text,
         "measure": measure_name,
@@ -58,14 +58,14 @@ def _environment() -> Environment:
         "place": _place,
         "status_class": status_class,
     }
-    environment.globals |= {
+    templates.globals |= {
         "answers": VERDICT_ANSWERS,
         "renderer": RENDERER,
         "signs": STATUS_SIGNS,
         "verdict_sentence": verdict_sentence,
         "words": STATUS_WORDS,
     }
-    return environment
+    return templates
 
 
 def _shown(value: Any) -> Any:
