@@ -19,6 +19,7 @@ from lineage.identity import NodeKind, label_identity, name_fault, namespace_ide
 from lineage.merging import Rules, upsert
 from lineage.redaction import redact
 from lineage.rules import DESCRIBED_NAMESPACES, SOURCES, TAGS
+from lineage.search_index import index_nodes
 from lineage.tables import ActionRow, NamespaceRow, NodeRow
 
 LEAF_KIND = "lineage.action"
@@ -127,6 +128,8 @@ def _act(unit: Unit, kind: ActionKind, identity: bytes, content: Mapping[str, An
     unit.session.add(row)
     unit.session.flush()
     _apply(unit, row)
+    if kind in ("tag.add", "tag.remove"):
+        index_nodes(unit, unit.session.scalars(sa.select(NodeRow.id).where(NodeRow.identity == identity)).all())
     append(unit, [Leaf(LEAF_KIND, canonical({"kind": "lineage.action/v1", "digest": sha256(spelled)}))])
 
 

@@ -25,6 +25,7 @@ from lineage.fact_tables import (
     ModelRow,
     ProvenanceRow,
     RenameRow,
+    SearchRow,
     SourceRow,
     SymlinkRow,
     TagRow,
@@ -194,6 +195,8 @@ def _queries_of_facets() -> dict[str, Any]:
         "label": sa.select(node.identity, label.key, label.stamp, TextRow.content)
         .join(node, node.id == label.node_id).outerjoin(TextRow, TextRow.id == label.text_id)
         .order_by(node.identity, label.key, label.stamp),
+        "search": sa.select(node.identity, SearchRow.digest)
+        .join(node, node.id == SearchRow.node_id).order_by(node.identity),
         "tag": sa.select(TagRow.name, TagRow.description).order_by(TagRow.identity),
         "source": sa.select(
             SourceRow.name, SourceRow.type, SourceRow.uri, SourceRow.description, SourceRow.first_seen,

@@ -160,3 +160,17 @@ class ErasureRow(Row):
     node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     erased_at: Mapped[datetime] = mapped_column(primary_key=True)
     change: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+
+
+class SearchRow(Row):
+    """A node has been indexed for search: ``digest`` is the SHA-256 of what it is found by.
+
+    ``parts`` says from which rows that was made, so that most events are seen to change nothing. The words themselves
+    are in the index of each database (``lineage.search_index``).
+    """
+
+    __tablename__ = "lineage_search"
+
+    node_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    parts: Mapped[bytes] = mapped_column(sa.LargeBinary)

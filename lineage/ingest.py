@@ -11,6 +11,7 @@ from governance.settings import LineageSettings
 from lineage.changes import derive
 from lineage.conformance import Finding, findings, strict_fault
 from lineage.events import Event, parse_event
+from lineage.search_index import index_changes
 from lineage.store import insert_events, write, write_findings
 
 LEAF_KIND = "lineage.event"
@@ -53,15 +54,28 @@ def record_events(
     Strict conformance of the settings holds whatever is asked. The log is appended last, since on PostgreSQL that
     makes every other writer wait until this unit ends.
     """
+    answers, leaves = store_events(unit, bodies, settings, conformance=conformance)
+    if leaves:
+        append(unit, leaves)
+    return answers
+
+
+def store_events(
+    unit: Unit,
+    bodies: Sequence[bytes],
+    settings: LineageSettings,
+    *,
+    conformance: Conformance = "lenient",
+) -> tuple[list[Recorded | Refused], list[Leaf]]:
+    """As ``record_events``, but for the log: whoever has more to append in this unit appends these leaves with it."""
     is_strict = "strict" in (conformance, settings.conformance)
     read = [_read(body, settings, is_strict) for body in bodies]
     accepted = {item.event.digest_bytes: item for item in read if isinstance(item, _Read)}
     new = insert_events(unit, [item.event for item in accepted.values()])
     fresh = [item for digest, item in accepted.items() if digest in new]
-    write(unit, derive((item.event, unit.now) for item in fresh))
+    changes = derive((item.event, unit.now) for item in fresh)
+    index_changes(unit, changes, write(unit, changes))
     write_findings(unit, [(item.event, item.findings) for item in fresh])
-    if fresh:
-        append(unit, [leaf(item.event) for item in fresh])
     answers: list[Recorded | Refused] = []
     told: set[bytes] = set()
     for item in read:
@@ -71,7 +85,7 @@ def record_events(
             told.add(digest)
         else:
             answers.append(item)
-    return answers
+    return answers, [leaf(item.event) for item in fresh]
 
 
 def leaf(event: Event) -> Leaf:

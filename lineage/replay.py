@@ -11,6 +11,7 @@ from lineage.changes import derive
 from lineage.conformance import findings
 from lineage.events import read_stored
 from lineage.merging import Rules, insert_new
+from lineage.search_index import index_all
 from lineage.store import clear_derived, write, write_findings
 from lineage.tables import EventRow, PayloadRow, ProjectionRow
 
@@ -34,6 +35,7 @@ def replay(unit: Unit) -> int:
         write_findings(unit, [(event, findings(event)) for event, _ in events])
         count += len(events)
     apply_actions(unit)
+    index_all(unit)
     _mark(unit)
     return count
 

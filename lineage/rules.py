@@ -10,6 +10,7 @@ from lineage.fact_tables import (
     ModelRow,
     ProvenanceRow,
     RenameRow,
+    SearchRow,
     SourceRow,
     SymlinkRow,
     TagRow,
@@ -131,6 +132,6 @@ ERASURES = Rules(ErasureRow, ("node_id", "erased_at", "change"))
 DERIVED: tuple[type[Row], ...] = (
     FindingRow, NamespaceRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow,
     MappingRow, FlowEdgeRow, FacetKeysRow, FacetRow, TextRow, LabelRow, RenameRow, DeploymentRow, TagRow, SourceRow,
-    SymlinkRow, ProvenanceRow, ModelRow, ErasureRow,
+    SymlinkRow, ProvenanceRow, ModelRow, ErasureRow, SearchRow,
 )  # fmt: skip
 """Every table that a rebuild empties and fills again."""

@@ -91,14 +91,15 @@ def write_findings(unit: Unit, found: Iterable[tuple[Event, Sequence[Finding]]])
     merge(unit, FINDINGS, rows, event_id=ids_of(unit, EVENTS, [event.digest_bytes for event, _ in faulty]))
 
 
-def write(unit: Unit, changes: Changes) -> None:
-    """Merge the batch into the derived tables.
+def write(unit: Unit, changes: Changes) -> dict[bytes, int]:
+    """Merge the batch into the derived tables; the row ids of its nodes.
 
     Tables and rows are taken in one order by every writer, so that two of them wait for one another instead of
     deadlocking.
     """
     namespaces = merge_ids(unit, NAMESPACES, changes.of(NAMESPACES))
-    nodes = _or_none(merge_ids(unit, NODES, changes.of(NODES), namespace_id=namespaces))
+    named = merge_ids(unit, NODES, changes.of(NODES), namespace_id=namespaces)
+    nodes = _or_none(named)
     runs = _or_none(merge_ids(unit, RUNS, changes.of(RUNS), job_id=nodes))
     _write_uses(unit, changes, nodes, runs)
     _write_flows(unit, changes, nodes, runs)
@@ -109,6 +110,7 @@ def write(unit: Unit, changes: Changes) -> None:
     merge(unit, PROVENANCE, changes.of(PROVENANCE), node_id=nodes)
     merge(unit, MODELS, changes.of(MODELS), node_id=nodes, run_id=runs)
     merge(unit, ERASURES, changes.of(ERASURES), node_id=nodes)
+    return named
 
 
 def _or_none(ids: Ids) -> Ids:

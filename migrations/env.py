@@ -41,8 +41,13 @@ def _render_item(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     return False
 
 
+INDEXED_WORDS = "lineage_search_words"
+"""Differs between the databases, and SQLite keeps it in tables of its own, so the tables in code do not name it."""
+
+
 def _include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    return not (kind == "schema" and name in OTHERS)
+    is_of_search = kind == "table" and (name or "").startswith(INDEXED_WORDS)
+    return not is_of_search and not (kind == "schema" and name in OTHERS)
 
 
 def _configure(**options: Any) -> None:
