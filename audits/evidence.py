@@ -4,7 +4,8 @@ from typing import Any
 
 from audits import store
 from audits.context import GateContext
-from audits.tables import DecisionRow
+from audits.lineage_events import gate_events
+from audits.tables import DecisionRow, EvaluationRow
 from governance.access.signers import trusted_signers
 from governance.bundle import decision_leaf
 from governance.canonical import canonical, read_json, sha256
@@ -18,6 +19,7 @@ from governance.types.decision import Decision
 from governance.types.manifest import FeatureDictionary, Manifest
 from governance.types.results import Origin
 from governance.types.value import parse_value
+from lineage.outbox import store_own_events
 
 
 def submit(unit: Unit, context: GateContext, body: bytes, *, by: str) -> tuple[str, bool]:
@@ -84,15 +86,20 @@ def artifact_uris(manifest: Manifest) -> list[str]:
     return [file.uri for file in files if file is not None] + dictionary
 
 
-def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id: str) -> DecisionRow:
-    """Keep a decision, sign its statement and append it to the log, all in the unit's one transaction."""
+def seal(
+    unit: Unit, context: GateContext, decision: Decision, *, evaluation: EvaluationRow, manifest: Manifest | None
+) -> DecisionRow:
+    """Keep a decision, tell lineage of it, sign its statement and append it to the log, all in one transaction."""
     name = store.keep(unit, "decision", decision)
+    events = gate_events(context.speaker, decision, name, manifest, requested_at=evaluation.requested_at)
+    # Rows of lineage come before the log with every writer, so that no two wait for one another.
+    told = store_own_events(unit, events, context.settings.lineage)
     key = context.ring.decision
     envelope = dsse.sign(canonical(decision_statement(decision, name)), key)
-    places = append(unit, [Leaf(kind="decision", body=decision_leaf(envelope, key.public))])
+    places = append(unit, [*told, Leaf(kind="decision", body=decision_leaf(envelope, key.public))])
     row = DecisionRow(
         id=decision.decision_id,
-        evaluation_id=evaluation_id,
+        evaluation_id=evaluation.id,
         digest=name,
         subject_digest=decision.subject.digest,
         environment=decision.environment,
@@ -101,7 +108,7 @@ def seal(unit: Unit, context: GateContext, decision: Decision, *, evaluation_id:
         evaluated_at=decision.evaluated_at,
         valid_until=decision.valid_until,
         envelope=envelope.content(),
-        log_index=places[0],
+        log_index=places[-1],
     )
     store.add_decision(unit, row)
     return row

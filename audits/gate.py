@@ -10,7 +10,6 @@ from audits.context import GateContext
 from audits.decision import Combined, combine
 from audits.evidence import seal
 from audits.judging import Case, outcome, result_digests, to_measure
-from audits.lineage_events import gate_events
 from audits.plan import Planned, plan
 from audits.policies import choose
 from audits.schemas import with_documents
@@ -30,7 +29,6 @@ from governance.types.policy import PolicyReference
 from governance.types.results import Reason, Verdict
 from governance.types.subject import Subject
 from governance.types.value import duration
-from lineage.outbox import record_own_events
 from lineage.view import StoredLineage
 
 ENGINE = f"assay {__version__}"
@@ -197,10 +195,7 @@ def _end(
     manifest: Manifest | None,
 ) -> DecisionRow:
     decision = _decision(unit, context, row, outcomes, combined)
-    events = gate_events(context.speaker, decision, decision.value_digest(), manifest, requested_at=row.requested_at)
-    # Before the seal: rows of lineage come before the log's lock with every writer, so that none waits for another.
-    record_own_events(unit, events, context.settings.lineage)
-    sealed = seal(unit, context, decision, evaluation_id=row.id)
+    sealed = seal(unit, context, decision, evaluation=row, manifest=manifest)
     row.state = "done"
     unit.session.flush()
     return sealed

@@ -17,8 +17,9 @@ from sqlalchemy.orm import aliased
 
 from governance.database import Database, Unit
 from governance.jobs.lease import QUEUED, RUNNING, Claim, LeaseLost, claim, held, release
+from governance.log.journal import Leaf
 from governance.settings import LineageSettings
-from lineage.ingest import Recorded, record_events
+from lineage.ingest import Recorded, store_events
 from lineage.reading import Reader
 from lineage.record_tables import OutboxRow
 from lineage.tables import EventRow, PayloadRow
@@ -41,22 +42,24 @@ MAX_SWEPT = 200
 """Lanes that one sweep rings for; the next one finds the rest."""
 
 
-def record_own_events(unit: Unit, bodies: Sequence[bytes], settings: LineageSettings) -> list[str]:
-    """Store events that Assay itself wrote, and put them in the outbox where they are to be sent on; their digests.
+def store_own_events(unit: Unit, bodies: Sequence[bytes], settings: LineageSettings) -> list[Leaf]:
+    """Store events that Assay itself wrote, and put them in the outbox where they are to be sent on; their leaves.
 
-    The limits and the strictness that hold for others' events do not: these must be stored whatever is set.
+    The caller appends the leaves to the log together with its own, last of all. The limits and the strictness that
+    hold for others' events do not: these must be stored whatever is set.
 
     Raises:
         InputRefused: an event cannot be placed; a fault of whoever built it.
     """
+    answers, leaves = store_events(unit, bodies, LineageSettings())
     digests = []
-    for answer in record_events(unit, bodies, LineageSettings()):
+    for answer in answers:
         if not isinstance(answer, Recorded):
             raise answer.fault
         digests.append(answer.digest)
     if settings.forward_to is not None:
         _enqueue(unit, digests)
-    return digests
+    return leaves
 
 
 def _enqueue(unit: Unit, digests: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Which dataset in lineage a model version is, and which runs wrote it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from governance.types.subject import Subject
 from lineage.descriptions import Known, model_members
 from lineage.facets import GATE_JOB
 from lineage.fact_tables import DATASET_FACETS, FacetRow, ModelRow
-from lineage.reading import Reader, among, find_node, nodes_by_id, until
+from lineage.reading import among, find_node, nodes_by_id, until
 from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow
 
 
@@ -66,25 +65,18 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
     return Found(node, None, writers, model_members(rows[-1]) if rows else {})
 
 
-def gate_jobs(unit: Reader, jobs: Sequence[int]) -> set[int]:
-    """Those of the jobs that are a gate's."""
-    query = sa.select(NodeRow.id).where(among(unit, NodeRow.id, jobs), NodeRow.subtype == GATE_JOB)
-    return set(unit.session.scalars(query))
-
-
 def _only_gates_know(known: Known, node: int) -> bool:
     """Whether nothing but runs of a gate ever named the dataset; they say nothing more of it."""
-    unit, members = known.unit, known.aliases.members(node)
+    members = known.aliases.members(node)
     named = sa.select(EdgeRow.job_id).where(
-        among(unit, EdgeRow.node_id, members), until(EdgeRow.first_seen, known.as_of)
+        among(known.unit, EdgeRow.node_id, members), until(EdgeRow.first_seen, known.as_of)
     )
-    jobs = set(unit.session.scalars(named.distinct()))
-    if not jobs or jobs - gate_jobs(unit, sorted(jobs)):
-        return False
+    other = named.join(NodeRow, NodeRow.id == EdgeRow.job_id).where(NodeRow.subtype.is_distinct_from(GATE_JOB))
     facets = sa.select(FacetRow.entity_id).where(
-        FacetRow.place == DATASET_FACETS, among(unit, FacetRow.entity_id, members)
+        FacetRow.place == DATASET_FACETS, among(known.unit, FacetRow.entity_id, members)
     )
-    return unit.session.scalar(facets.limit(1)) is None
+    alone = sa.and_(named.exists(), ~other.exists(), ~facets.exists())
+    return bool(known.unit.session.scalar(sa.select(sa.case((alone, 1), else_=0))))
 
 
 def _told(known: Known, node: int) -> dict[int, set[str]]:
