@@ -116,6 +116,7 @@ class _Told:
     labelled: set[int]
     schemas: list[int]
     linked: set[int]
+    renamed: set[int]
     named: dict[int, set[str]]
 
     @staticmethod
@@ -132,6 +133,7 @@ class _Told:
             labelled={nodes[row["node_id"]] for row in changes.of(LABELS) if row["key"] in _LABELS},
             schemas=sorted({nodes[row["node_id"]] for row in changes.of(VERSIONS) if row["fields"] is not None}),
             linked={nodes[row["carrier_id"]] for rules in (SYMLINKS, RENAMES) for row in changes.of(rules)},
+            renamed={nodes[row["carrier_id"]] for row in changes.of(RENAMES)},
             named={node: paths - {""} for node, paths in named.items()},
         )
 
@@ -185,8 +187,23 @@ def _label_ids(dialect: str) -> Any:
 
 
 def _stored(unit: Unit, told: _Told) -> list[_Known]:
-    aliases = _aliases(unit, sorted(told.linked))
-    return _known(unit, told.nodes, told.schemas, aliases)
+    """What is stored of the nodes of a batch, and of those that were renamed from one of them later."""
+    later = _renames(unit, told.renamed, RenameRow.old_id) if told.renamed else set()
+    nodes = sorted({*told.nodes, *(carrier for carrier, _ in later)})
+    told.linked.update(carrier for carrier, _ in later)
+    return _known(unit, nodes, told.schemas, _aliases(unit, sorted(told.linked)))
+
+
+def _renames(unit: Unit, nodes: Collection[int], column: Any) -> set[tuple[int, int]]:
+    """(carrier, old name) over every rename that leads on from the nodes, where they stand in the column."""
+    found: set[tuple[int, int]] = set()
+    front = set(nodes)
+    while front:
+        query = sa.select(RenameRow.carrier_id, RenameRow.old_id).where(among(unit, column, sorted(front)))
+        new = {(carrier, old) for carrier, old in unit.session.connection().execute(query)} - found
+        found |= new
+        front = {end for pair in new for end in pair}
+    return found
 
 
 def _known(
@@ -207,7 +224,7 @@ def _known(
 
 
 def _aliases(unit: Unit, nodes: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """The other names that each node lists now, and those that it had before."""
+    """The other names that each node lists now, and all that it had before."""
     if not nodes:
         return {}
     link, other = SymlinkRow, aliased(SymlinkRow)
@@ -215,11 +232,18 @@ def _aliases(unit: Unit, nodes: Sequence[int]) -> dict[int, tuple[int, ...]]:
     listed_now = sa.select(link.carrier_id, link.alias_id).where(
         among(unit, link.carrier_id, nodes), link.alias_id != link.carrier_id, link.stamp == latest.scalar_subquery()
     )
-    before = sa.select(RenameRow.carrier_id, RenameRow.old_id).where(among(unit, RenameRow.carrier_id, nodes))
     found: dict[int, set[int]] = defaultdict(set)
-    for node, alias in unit.session.connection().execute(listed_now.union(before)):
+    for node, alias in unit.session.connection().execute(listed_now):
         found[node].add(alias)
-    return {node: tuple(sorted(others)) for node, others in found.items()}
+    before: dict[int, set[int]] = defaultdict(set)
+    for carrier, old in _renames(unit, nodes, RenameRow.carrier_id):
+        before[carrier].add(old)
+    for node in nodes:
+        front = set(before[node])
+        while front:
+            found[node] |= front
+            front = {old for name in front for old in before.get(name, ())} - found[node]
+    return {node: tuple(sorted(others - {node})) for node, others in found.items()}
 
 
 def _gather(unit: Unit, nodes: Sequence[int]) -> dict[int, _Found]:
@@ -290,7 +314,7 @@ def _add_labels(unit: Unit, found: Mapping[int, _Found]) -> None:
         told.update((tag, None) for tag, is_set in acts.items() if is_set)
         for (_, key), value in told.items():
             item.texts["b"] += [key] if value in (None, "true") else [key, value]
-            item.exact.add(exact_word("tag", key))
+            item.exact |= {exact_word("tag", text) for text in (key, f"{key}={value}")}
         for name, _ in owners_in(owners):
             item.texts["b"].append(name)
             item.exact.add(exact_word("owner", name))
@@ -351,6 +375,11 @@ def key_of(table: sa.TableClause) -> sa.ColumnElement[int]:
     """The column of the index that holds the node's row id."""
     column: sa.ColumnElement[int] = next(iter(table.c))
     return column
+
+
+def named_fields(parts: bytes) -> tuple[str, ...]:
+    """The fields that lineage facets name, from ``SearchRow.parts``."""
+    return _Parts.read(parts).named
 
 
 def _vector(by_weight: Mapping[str, Sequence[str]]) -> str:
