@@ -17,6 +17,11 @@ from api.routers import (
     lineage,
     lineage_columns,
     lineage_graph,
+    marquez_datasets,
+    marquez_events,
+    marquez_graph,
+    marquez_jobs,
+    marquez_places,
     policies,
     proof,
     reports,
@@ -45,7 +50,12 @@ A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* 
 """.strip()
 
 
-SUBJECTS = (health, lineage, lineage_graph, lineage_columns, evidence, policies, schemas, gate, reports, proof)
+MARQUEZ = (marquez_graph, marquez_events, marquez_places, marquez_datasets, marquez_jobs)
+"""The modules whose routes are those of Marquez's API."""
+
+SUBJECTS = (
+    health, lineage, lineage_graph, lineage_columns, *MARQUEZ, evidence, policies, schemas, gate, reports, proof
+)  # fmt: skip
 """The modules whose routes the application serves."""
 
 

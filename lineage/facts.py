@@ -203,6 +203,11 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
     }
 
 
+def schema_identity(dataset: bytes, schema: bytes) -> bytes:
+    """The digest of a dataset's identity with the paths and types of a stored schema."""
+    return hashlib.sha256(_document([dataset.hex(), _identity_of(schema)])).digest()
+
+
 @lru_cache(maxsize=4096)
 def _identity_of(schema: bytes) -> str:
     """The digest of paths and types: a description that changes makes no version."""

@@ -16,7 +16,7 @@ from governance.types.ancestry import RunNode
 from lineage.aliases import Aliases
 from lineage.descriptions import Known, describe_runs
 from lineage.graph import Bounds, Direction
-from lineage.identity import run_identity
+from lineage.identity import is_uuid, run_identity
 from lineage.points import Point, Points
 from lineage.reading import Reader, nodes_by_id
 from lineage.run_links import RunLinks
@@ -141,12 +141,14 @@ class _Walk:
 
 
 def find_run(unit: Reader, run_id: str, as_of: datetime | None = None) -> RunRow:
-    """The run with this id.
+    """The run with this id, as it was sent or as the UUID that it is served by.
 
     Raises:
         NotFound: no event up to ``as_of`` named it.
     """
     row = unit.session.scalar(sa.select(RunRow).where(RunRow.identity == run_identity(run_id)))
+    if row is None and is_uuid(run_id):
+        row = unit.session.scalar(sa.select(RunRow).where(RunRow.served_uuid == run_id.lower()))
     if row is None or (as_of is not None and row.first_event > as_of):
         raise NotFound(
             expected="the id of a run that an event has named",

@@ -6,23 +6,17 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from fastapi.responses import Response
 
-from api.answers import instant
 from api.body import read_body
 from api.dependencies import ReadingUnit, SettingsOf, WriteUnit, permit
 from api.routers import lineage_examples as examples
-from api.routers.lineage_asking import AsOf, Depth, Kind, NodeLimit, Start, starts
 from governance.clock import rfc3339
 from governance.errors import TooLarge
 from lineage.digest import state_digest
 from lineage.events import split_batch
 from lineage.facets import own_schema
 from lineage.ingest import Recorded, Refused, record_events
-from lineage.links import EdgesMode
-from lineage.marquez.graph import graph_document
-from lineage.neighbourhood import MAX_NODE_LIMIT, Directions, GraphQuery, neighbourhood, resolve
 from lineage.records import stored_event
 from lineage.writer import EventWriter
 
@@ -100,28 +94,6 @@ def _summary(answers: Sequence[Recorded | Refused]) -> dict[str, Any]:
         },
         "failed_events": failed,
     }
-
-
-class MarquezQuery(BaseModel):
-    """What Marquez's clients send, and Assay's further parameters."""
-
-    nodeId: Start = None  # noqa: N815 - the name that Marquez's clients send
-    namespace: Start = None
-    name: Start = None
-    type: Kind = None
-    depth: Depth = 20
-    direction: Directions = "both"
-    node_limit: NodeLimit = MAX_NODE_LIMIT
-    as_of: AsOf = None
-    edges: EdgesMode = "ever"
-
-
-@router.get("/api/v1/lineage", summary="The graph around a node, in Marquez's shape", dependencies=[permit("read")])
-def marquez_graph(request: Request, unit: ReadingUnit, asked: Annotated[MarquezQuery, Query()]) -> Response:
-    """What the node comes from and what depends on it. The walks up and down are joined and never turn round."""
-    start = resolve(unit, starts(request, "nodeId", asked.nodeId, (asked.namespace, asked.name, asked.type)))
-    query = GraphQuery(asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges)
-    return JSONResponse(graph_document(unit, neighbourhood(unit, start, query)))
 
 
 @router.get("/v1/lineage/digest", summary="One digest over the whole derived state", dependencies=[permit("read")])
