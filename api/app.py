@@ -17,11 +17,13 @@ from api.routers import (
     lineage,
     lineage_columns,
     lineage_graph,
+    lineage_search,
     marquez_datasets,
     marquez_events,
     marquez_graph,
     marquez_jobs,
     marquez_places,
+    marquez_writes,
     policies,
     proof,
     reports,
@@ -50,11 +52,12 @@ A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* 
 """.strip()
 
 
-MARQUEZ = (marquez_graph, marquez_events, marquez_places, marquez_datasets, marquez_jobs)
+MARQUEZ = (marquez_graph, marquez_events, marquez_places, marquez_datasets, marquez_jobs, marquez_writes)
 """The modules whose routes are those of Marquez's API."""
 
 SUBJECTS = (
-    health, lineage, lineage_graph, lineage_columns, *MARQUEZ, evidence, policies, schemas, gate, reports, proof
+    health, lineage, lineage_graph, lineage_columns, lineage_search, *MARQUEZ, evidence, policies, schemas, gate,
+    reports, proof,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 

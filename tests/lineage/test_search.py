@@ -15,7 +15,6 @@ from governance.errors import InputRefused
 from governance.settings import LineageSettings
 from lineage.actions import Target, delete_node, tag
 from lineage.digest import export, state_digest
-from lineage.fact_tables import SearchRow
 from lineage.ingest import record_events
 from lineage.replay import replay
 from lineage.search import SearchPage, SearchQuery, search
