@@ -35,7 +35,7 @@ def compare_rates(part: Proportion, reference: Proportion) -> TwoRates:
     if any(row * column < SMALL_EXPECTED * total for row in rows for column in columns):
         size, other = max(1, round(part.size)), max(1, round(reference.size))
         counts = min(round(part.count), size), min(round(reference.count), other)
-        return TwoRates(_fisher(counts[0], size, counts[1], other), "fisher_exact")
+        return TwoRates(fisher_p(counts[0], size, count_reference=counts[1], reference=other), "fisher_exact")
     cross = part.count * reference.size - reference.count * part.size
     statistic = (cross / (part.size * reference.size)) ** 2 / (
         counted / total * (1 - counted / total) * (1 / part.size + 1 / reference.size)
@@ -47,7 +47,8 @@ _MAX_EXACT_TABLES = 2000
 """With more tables the integers of the exact sum grow to millions of bits; logarithms then give nine digits."""
 
 
-def _fisher(count: int, size: int, count_reference: int, reference: int) -> float:
+def fisher_p(count: int, size: int, *, count_reference: int, reference: int) -> float:
+    """Fisher's two-sided p-value as a double: exact for small tables, to nine digits by logarithms for large ones."""
     counted = count + count_reference
     tables = range(max(0, counted - reference), min(size, counted) + 1)
     if len(tables) <= _MAX_EXACT_TABLES:

@@ -1,7 +1,7 @@
 """Small evidence for tests of checks: a table written to a file, and the facts that name it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def artifact(path: Path) -> dict[str, Any]:
 def write(path: Path, table: Mapping[str, Any] | pl.DataFrame) -> Path:
     """The path, after the table was written there in the format of its suffix."""
     frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(dict(table), strict=False)
-    writers = {
+    writers: dict[str, Callable[[Path], object]] = {
         ".csv": frame.write_csv,
         ".parquet": frame.write_parquet,
         ".jsonl": frame.write_ndjson,

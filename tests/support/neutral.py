@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from audits.sandbox.session import SandboxedModel
 from governance.canonical import sha256
 from governance.check import Facts
@@ -118,7 +120,7 @@ def file_task(check: str, path: Path, *, params: dict[str, Any], **fields: Any) 
     manifest = {
         "kind": "assay.evidence/v1",
         "subject": {"namespace": "tests", "name": "neutral", "version": "1", "digest": f"sha256:{'0' * 64}"},
-        "predictions": {"uri": uri, "format": "parquet" if path.suffix == ".parquet" else "csv"},
+        "predictions": {"uri": uri, "format": path.suffix.removeprefix(".")},
         **{name: value for name, value in fields.items() if value is not None},
     }
     return Task(check, manifest, params, {uri: path})
@@ -130,7 +132,10 @@ def artifact_uri(path: Path) -> str:
 
 
 def read_csv(path: Path) -> Rows:
-    """The rows of a CSV, compressed or not, as text."""
+    """The rows of a CSV, compressed or not, or of a Parquet file, as text; what is missing is empty."""
+    if path.suffix == ".parquet":
+        columns = pl.read_parquet(path).with_columns(pl.all().cast(pl.String).fill_null(""))
+        return [dict(row) for row in columns.iter_rows(named=True)]
     content = path.read_bytes()
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
     header, *lines = csv.reader(io.StringIO(text))

@@ -58,6 +58,11 @@ def _kept(rows: Rows, condition: str) -> Rows:
         return [row for row in rows if float(row[filled.group(1)] or 0) > 0]
     if condition == "rows with Missing/Unknown sex or race removed":
         return [row for row in rows if "Missing/Unknown" not in (row["sex"], row["race_ethnicity"])]
+    if between := re.fullmatch(r"(-?\d+) <= (\w+) <= (-?\d+)(?: \(null excluded\))?", condition):
+        low, name, high = between.groups()
+        return [row for row in rows if row[name] != "" and int(low) <= float(row[name]) <= int(high)]
+    if other := re.fullmatch(r"(\w+) != ('[^']*'|-?\d+)", condition):
+        return [row for row in rows if row[other.group(1)] != str(_literal(other.group(2)))]
     raise NotServed(f"the filter {condition!r}")
 
 
@@ -65,44 +70,84 @@ def map_reference(reference: Mapping[str, Any], work: Path) -> Task:
     """The task of a reference table: its rows with every rate limited, judged as written.
 
     Raises:
-        NotServed: the input is counts, has no decisions or groups, or uses an expression that is not known.
+        NotServed: the input uses an expression that is not known.
     """
     source = reference["input"]
     if "total" in source or str(source["file"]).endswith("counts.csv"):
         return _counted(reference, work)
-    expression = source.get("y_pred", source.get("selected"))
-    if expression is None or not source.get("sensitive"):
-        raise NotServed("the input has no decisions or no groups, which the check compares")
-    rows = read_csv(_input_file(source["file"]))
-    for condition in source["filter"]:
+    return rows_task(reference, kept_rows(reference), work / "rows.csv")
+
+
+def kept_rows(reference: Mapping[str, Any]) -> Rows:
+    """The rows of a reference that its filters keep."""
+    rows = read_csv(input_file(reference["input"]["file"]))
+    for condition in reference["input"]["filter"]:
         rows = _kept(rows, condition)
-    decision = _role(expression, 1)
+    return rows
+
+
+def rows_task(reference: Mapping[str, Any], rows: Rows, path: Path, *, weight: str | None = None) -> Task:
+    """The task of some rows: decisions where the reference has them, else labels, else one of two groups as a label."""
+    source = reference["input"]
+    expression = source.get("y_pred", source.get("selected"))
+    decision = _role(expression, 1) if expression else None
+    attributes = _attributes(reference, rows)
     label = _role(source["y_true"], 1) if "y_true" in source else None
-    path = write_csv(work / "rows.csv", rows)
+    if decision is None and label is None:
+        label = _role(next(name for name in attributes if {row[name] for row in rows} == {"0", "1"}), 1)
+    threshold = decision.threshold if decision else None
+    rates = [
+        name
+        for name, rate in RATES.items()
+        if (label or not rate.needs_label) and (decision or not rate.needs_decision)
+    ]
     return file_task(
         "fairness",
-        path,
+        write_csv(path, rows),
         columns={
             "label": label.column if label else None,
-            "score" if decision.threshold else "decision": decision.column,
+            "score" if threshold else "decision": decision.column if decision else None,
+            "weight": weight,
         },
-        positive={"label": label.positive if label else None, "decision": decision.positive},
-        threshold=decision.threshold,
-        sensitive={name: {"reference": _reference_group(reference, name)} for name in source["sensitive"]},
+        positive={
+            "label": label.positive if label else None,
+            "decision": decision.positive if decision else None,
+        },
+        threshold=threshold,
+        sensitive={name: {"reference": _reference_group(reference, name)} for name in attributes},
+        intersections=_intersections(reference, attributes),
         params={
-            "metrics": [{"name": f"{rate}_ratio", "limit": "0.8"} for rate in _rates(labelled=label is not None)],
+            "metrics": [{"name": f"{rate}_ratio", "limit": "0.8"} for rate in rates],
             "mode": "as_written",
             "bootstrap_replicates": 200,
         },
     )
 
 
+def _attributes(reference: Mapping[str, Any], rows: Rows) -> list[str]:
+    """The sensitive attributes, and whatever else its lines count by."""
+    fixed = _fixed(reference)
+    named = [name for check in reference["checks"] for name in check["group"] if name in rows[0] and name not in fixed]
+    return list(dict.fromkeys([*reference["input"].get("sensitive", []), *named]))
+
+
+def _fixed(reference: Mapping[str, Any]) -> set[str]:
+    """Columns of which a filter leaves one value; lines may repeat it."""
+    return {condition.split(" == ")[0] for condition in reference["input"]["filter"]}
+
+
+def _intersections(reference: Mapping[str, Any], attributes: list[str]) -> list[list[str]]:
+    pairs = [
+        tuple(name for name in check["group"] if name in attributes)
+        for check in reference["checks"]
+    ]  # fmt: skip
+    return [list(pair) for pair in dict.fromkeys(pairs) if len(pair) > 1]
+
+
 def _counted(reference: Mapping[str, Any], work: Path) -> Task:
     """The task of a reference of counts: the check's counts input, its selection rates judged as written."""
     source = reference["input"]
-    rows = read_csv(_input_file(source["file"]))
-    for condition in source["filter"]:
-        rows = _kept(rows, condition)
+    rows = kept_rows(reference)
     people, selected = source.get("total", "n_applicants"), source.get("selected", "n_selected")
     attributes = [name for name in ("group", "race_ethnicity", "sex") if name in rows[0]]
     lines = []
@@ -134,10 +179,6 @@ def _people(number: str) -> str:
     return str(int(float(number)))
 
 
-def _rates(*, labelled: bool) -> list[str]:
-    return [name for name, rate in RATES.items() if labelled or not rate.needs_label]
-
-
 def _reference_group(reference: Mapping[str, Any], attribute: str) -> str | None:
     named = {check["reference"][attribute] for check in reference["checks"] if attribute in check.get("reference", {})}
     if len(named) > 1:
@@ -152,9 +193,9 @@ def look_up(result: CheckResult, check: Mapping[str, Any], reference: Mapping[st
         NotServed: the fairness check does not give this metric, or not for this group.
     """
     details: Any = result.details
-    fixed = {condition.split(" == ")[0] for condition in reference["input"]["filter"]}
+    fixed = _fixed(reference)
     group = {
-        name: level for name, level in check["group"].items() if name not in {*fixed, "table"} and level != "Total"
+        name: str(level) for name, level in check["group"].items() if name not in {*fixed, "table"} and level != "Total"
     }
     metric = {"pp": "predicted_positives", "pn": "predicted_negatives"}.get(check["metric"], check["metric"])
     if not group:
@@ -164,7 +205,9 @@ def look_up(result: CheckResult, check: Mapping[str, Any], reference: Mapping[st
     table = details["tables"].get("*".join(group))
     if table is None:
         raise NotServed(f"no table of {sorted(group)}")
-    entry = next(one for one in table["groups"] if one["group"] == group)
+    entry = next((one for one in table["groups"] if one["group"] == group), None)
+    if entry is None:
+        raise NotServed(f"no group {group}")
     if metric in ("impact_ratio", "adverse_impact_four_fifths"):
         judged = [one for one in table["judged"] if one["metric"] == "selection_rate_ratio" and "value" in one]
         if all(one["reference"] == list(group.values()) for one in judged):
@@ -199,7 +242,7 @@ def _parity(table: Any, rate: str) -> bool:
     return all(one["status"] == CheckStatus.PASSED for one in judged)
 
 
-def _input_file(name: str) -> Path:
+def input_file(name: str) -> Path:
     """A reference's input: relative to the folder above the references, or to the shared material."""
     beside = reference_folder().parent / name
     return beside if beside.exists() else SHARED / name

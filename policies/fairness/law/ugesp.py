@@ -22,7 +22,7 @@ from policies.fairness.law.pairs import (
     significance,
 )
 from policies.fairness.law.sample import Category
-from policies.statistics.comparison import holm
+from policies.statistics.comparison import fisher_p, holm
 from policies.statistics.intervals import Bounds
 
 MIN_GROUP_SIZE = 30
@@ -45,7 +45,8 @@ class Assessed:
     """A category with all that its outcomes rest on. ``test`` and ``interval`` are null where nothing was compared.
 
     ``ratio_to_small`` is the ratio against a smaller category with a higher rate, where there is one.
-    ``holm_p`` is p adjusted over the table's comparisons; the raw p decides.
+    ``holm_p`` is p adjusted over the table's comparisons; the raw p decides. ``fisher_p`` is that of Fisher's exact
+    test, for reading where z decides.
     """
 
     category: Category
@@ -55,6 +56,7 @@ class Assessed:
     ratio_to_small: Fraction | None = None
     test: Significance | None = None
     holm_p: float | None = None
+    fisher_p: float | None = None
     interval: Bounds | None = None
     shortfall: int | None = None
     flips: bool = False
@@ -132,12 +134,17 @@ def assess(
                 ratio_to_small=None if small is None or category in excluded else impact_ratio(tally, small),
                 test=significance(tally, reference) if category in adjusted else None,
                 holm_p=adjusted.get(category),
+                fisher_p=_fisher(tally, reference) if category in adjusted else None,
                 interval=ratio_interval(tally, reference) if category in adjusted else None,
                 shortfall=shortfall(tally, reference) if category in adjusted else None,
                 flips=category in adjusted and flips_with_one_person(tally, reference),
             )
         )
     return tuple(found)
+
+
+def _fisher(category: Tally, reference: Tally) -> float:
+    return fisher_p(category.selected, category.n, count_reference=reference.selected, reference=reference.n)
 
 
 def _below(*, is_significant: bool, is_small: bool) -> Finding:

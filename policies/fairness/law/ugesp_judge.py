@@ -279,6 +279,7 @@ def _row(one: Assessed) -> dict[str, JsonValue]:
         "test": None if test is None else test.test,
         "z": None if test is None or test.z is None else f"{test.z:.4f}",
         "p": None if test is None else f"{test.p:.6f}",
+        "p_fisher": None if one.fisher_p is None else f"{one.fisher_p:.6f}",
         "p_holm": None if one.holm_p is None else f"{one.holm_p:.6f}",
         "interval": None if bounds is None else [f"{bounds.lower:.4f}", f"{bounds.upper:.4f}"],
         "shortfall": one.shortfall,
