@@ -48,7 +48,6 @@ class DatasetForm:
     is_stream: bool
     physical_name: str
     source_name: str
-    source_uri: str | None = None
     fields: tuple[FieldForm, ...] = ()
     tags: tuple[str, ...] = ()
     description: str | None = None
@@ -84,7 +83,7 @@ def dataset_put(names: Names, form: DatasetForm, now: datetime, base: str) -> di
     ``base`` is the address below which this instance serves its facet schemas.
     """
     facets = {
-        "dataSource": _facet("1-0-1/DatasourceDatasetFacet", name=form.source_name, uri=form.source_uri),
+        "dataSource": _facet("1-0-1/DatasourceDatasetFacet", name=form.source_name),
         "datasetType": _facet("1-0-1/DatasetTypeDatasetFacet", datasetType="STREAM" if form.is_stream else "TABLE"),
         "schema": _facet("1-2-0/SchemaDatasetFacet", fields=[_field(item) for item in form.fields]),
         "tags": _facet("1-0-0/TagsDatasetFacet", tags=_tags(form)),
@@ -116,14 +115,15 @@ def job_put(names: Names, form: JobForm, now: datetime, base: str) -> dict[str, 
     return {**frame, "job": {"namespace": names[0], "name": names[1], "facets": facets}, **ends}
 
 
-def run_made(run: RunOf, form: RunForm, now: datetime, base: str) -> dict[str, Any]:
+def run_made(run: RunOf, form: RunForm, now: datetime) -> dict[str, Any]:
     """The event of a run that is made and not yet started."""
     facets: dict[str, Any] = {}
     if form.nominal_start is not None:
         times = {"nominalStartTime": form.nominal_start, "nominalEndTime": form.nominal_end}
         facets["nominalTime"] = _facet("1-0-1/NominalTimeRunFacet", **times)
     if form.args:
-        facets["assay_marquez"] = _own(base, "Run", args=dict(form.args))
+        parameters = [{"key": key, "value": value} for key, value in form.args.items()]
+        facets["executionParameters"] = _facet("1-0-0/ExecutionParametersRunFacet", parameters=parameters)
     return _run_frame(run, now, facets=facets)
 
 

@@ -28,7 +28,6 @@ FULL_DATASET = DatasetForm(
     is_stream=False,
     physical_name="public.claims",
     source_name="warehouse",
-    source_uri="postgresql://db:5432/claims",
     fields=(FieldForm("id", "INTEGER", ("key",), "the claim"), FieldForm("note")),
     tags=("pii",),
     description="claims of the year",
@@ -50,8 +49,8 @@ WRITTEN = {
     "job": job_put(("batch", "job"), FULL_JOB, NOW, BASE),
     "service": job_put(("batch", "job"), JobForm("SERVICE"), NOW, BASE),
     "job of a run": job_put(("batch", "job"), JobForm("BATCH", run=RUN), NOW, BASE),
-    "run": run_made(RUN, RunForm("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", {"seed": "17"}), NOW, BASE),
-    "bare run": run_made(RUN, RunForm(), NOW, BASE),
+    "run": run_made(RUN, RunForm("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", {"seed": "17"}), NOW),
+    "bare run": run_made(RUN, RunForm(), NOW),
     "started": run_changed(RUN, "start", NOW),
     "aborted": run_changed(RUN, "abort", NOW),
 }
