@@ -15,6 +15,7 @@ BUILT_IN = {
     "gdpr": "policies.gdpr.check",
     "ll144": "policies.fairness.law.ll144_check",
     "performance": "policies.performance.check",
+    "quality": "policies.quality.check",
     "regb": "policies.fairness.law.regb_check",
     "schema": "policies.schema.check",
     "ugesp": "policies.fairness.law.ugesp_check",

@@ -103,6 +103,23 @@ def open_counts(facts: Facts) -> Source:
     return _open(facts, "counts", file)
 
 
+def open_further(facts: Facts, name: str) -> Source:
+    """The manifest's further table of this name.
+
+    Raises:
+        MeasurementRefused: no manifest, no such table in it, a file that is not at hand, or one that cannot be read.
+    """
+    file = manifest_of(facts).tables.get(name)
+    if file is None:
+        raise MeasurementRefused(
+            expected=f"a table {name!r}",
+            found=f"{', '.join(sorted(manifest_of(facts).tables)) or 'no table'} in the manifest",
+            remedy="Upload the file and name it in the manifest.",
+            pointer=f"/tables/{name}",
+        )
+    return _open(facts, name, file)
+
+
 def _open(facts: Facts, role: str, file: DataFile) -> Source:
     path = facts.files.get(file.uri)
     if path is None:
