@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -83,11 +83,12 @@ class Event:
     is_ambiguous: bool = False
     has_zone: bool = True
     redaction_version: int = field(default=redaction.VERSION)
+    stored_digest: bytes | None = None
 
     @cached_property
     def digest_bytes(self) -> bytes:
-        """The SHA-256 of ``body``."""
-        return hashlib.sha256(self.body).digest()
+        """The SHA-256 of the bytes that were stored first: of ``body``, or known from before facets were pruned."""
+        return self.stored_digest or hashlib.sha256(self.body).digest()
 
     @property
     def digest(self) -> str:
@@ -162,9 +163,13 @@ def parse_event(body: bytes) -> Event:
     return place(document, body)
 
 
-def read_stored(body: bytes, redaction_version: int) -> Event:
-    """The event in bytes that were stored before, untouched, whatever the redaction rules say today."""
-    return place(read_body(body), body, redaction_version)
+def read_stored(body: bytes, redaction_version: int, digest: bytes | None = None) -> Event:
+    """The event in bytes that were stored before, untouched, whatever the redaction rules say today.
+
+    ``digest`` is its identity, which the bytes that are left of a pruned event do not have.
+    """
+    event = place(read_body(body), body, redaction_version)
+    return event if digest is None else replace(event, stored_digest=digest)
 
 
 def read_body(body: bytes) -> Any:

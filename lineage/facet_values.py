@@ -59,6 +59,18 @@ def facets_of(
     }  # fmt: skip
 
 
+def latest_stamps(unit: Reader, place: Place, entities: list[int]) -> dict[int, dict[tuple[bool, str], bytes]]:
+    """For each entity the stamp of the latest word on each of its facets, whether it sets or deletes it.
+
+    A facet goes by whether it is one of a role, and its key.
+    """
+    latest: dict[int, dict[_Key, bytes]] = {entity: {} for entity in entities}
+    for entity, content, stamp in _key_sets(unit, place, entities, None):
+        for key, _ in _keys(content):
+            latest[entity][key] = max(stamp, latest[entity].get(key, b""))
+    return latest
+
+
 def _values(found: Iterable[tuple[_Key, tuple[str, str] | None, Event | None, Place]]) -> FacetValues:
     values = FacetValues()
     for (of_role, key), names, event, place in sorted(found, key=lambda item: item[0]):

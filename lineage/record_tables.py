@@ -45,10 +45,7 @@ class PruningRow(Row):
 
 
 class PrunedEventRow(Row):
-    """A pruning took facets out of this event; ``residue_digest`` is the SHA-256 of the bytes that stayed. Append-only.
-
-    ``is_whole`` is 0 where something that a later sweep may take was left, because it was still in force.
-    """
+    """A pruning took facets out of this event; ``residue_digest`` is the SHA-256 of what stayed. Append-only."""
 
     __tablename__ = "lineage_pruned_event"
     __table_args__ = (sa.Index(None, "pruning_id"),)
@@ -56,14 +53,22 @@ class PrunedEventRow(Row):
     event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     pruning_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     residue_digest: Mapped[bytes] = mapped_column(sa.LargeBinary)
-    is_whole: Mapped[int] = mapped_column(sa.SmallInteger)
 
 
 class SweepRow(Row):
-    """How far the sweep by age has come: events up to ``swept_through`` were looked at since ``began_at``."""
+    """How far the sweep by age has come: every event up to ``swept_through`` was looked at."""
 
     __tablename__ = "lineage_sweep"
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     swept_through: Mapped[int] = mapped_column(sa.BigInteger)
-    began_at: Mapped[datetime]
+
+
+class UnfinishedRow(Row):
+    """The sweep by age left something of this event, since it was in force; it looks again a day later."""
+
+    __tablename__ = "lineage_unfinished"
+    __table_args__ = (sa.Index(None, "looked_at"),)
+
+    event_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    looked_at: Mapped[datetime]

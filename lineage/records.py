@@ -10,9 +10,10 @@ from sqlalchemy.orm import aliased
 
 from governance.errors import InputRefused, NotFound
 from lineage.conformance import Finding
-from lineage.descriptions import evidence_of
-from lineage.reading import Reader, among
-from lineage.state import RunState, run_state
+from lineage.descriptions import state_of
+from lineage.prunings import Pruning, prunings_of
+from lineage.reading import Reader, among, until
+from lineage.state import RunState
 from lineage.tables import DatasetVersionRow, EventRow, FindingRow, NodeRow, PayloadRow, RunRow
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -20,7 +21,10 @@ _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as stored, with its findings; ``body`` are the bytes whose SHA-256 is ``digest``."""
+    """An event as stored, with its findings; ``body`` are the bytes whose SHA-256 is ``digest``.
+
+    Where ``prunings`` took facets out of it, ``body`` is what they left.
+    """
 
     digest: str
     body: bytes
@@ -29,6 +33,7 @@ class StoredEvent:
     arrived_at: datetime
     redaction_version: int
     findings: tuple[Finding, ...]
+    prunings: tuple[Pruning, ...] = ()
 
 
 def stored_event(unit: Reader, digest: str) -> StoredEvent:
@@ -62,6 +67,7 @@ def stored_event(unit: Reader, digest: str) -> StoredEvent:
         arrived_at=row.arrived_at,
         redaction_version=row.redaction_version,
         findings=tuple(Finding(item.pointer, item.code, item.expected, item.found) for item in found),
+        prunings=tuple(prunings_of(unit, row.id)),
     )
 
 
@@ -78,13 +84,16 @@ def newest_fields(unit: Reader, datasets: Sequence[int]) -> dict[int, bytes]:
     return {node: fields for node, fields in unit.session.execute(query) if fields is not None}
 
 
-def latest_runs(unit: Reader, jobs: Sequence[int]) -> dict[int, tuple[RunRow, RunState]]:
-    """Each job's latest run by the time of its first event, with its state."""
+def latest_runs(unit: Reader, jobs: Sequence[int], as_of: datetime | None = None) -> dict[int, tuple[RunRow, RunState]]:
+    """Each job's latest run by the time of its first event, with its state; now, or as of an instant."""
     run = aliased(RunRow)
     latest = (
-        sa.select(run.id).where(run.job_id == NodeRow.id).order_by(run.first_event.desc(), run.identity.desc()).limit(1)
+        sa.select(run.id)
+        .where(run.job_id == NodeRow.id, until(run.first_event, as_of))
+        .order_by(run.first_event.desc(), run.identity.desc())
+        .limit(1)
     )
     query = sa.select(latest.scalar_subquery()).where(among(unit, NodeRow.id, jobs), NodeRow.kind == "job")
     ids = [number for number in unit.session.scalars(query) if number is not None]
     rows = unit.session.scalars(sa.select(RunRow).where(among(unit, RunRow.id, ids)))
-    return {row.job_id: (row, run_state(evidence_of(row))) for row in rows}
+    return {row.job_id: (row, state_of(unit, row, as_of)) for row in rows}

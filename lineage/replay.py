@@ -11,6 +11,7 @@ from lineage.changes import derive
 from lineage.conformance import findings
 from lineage.events import read_stored
 from lineage.merging import Rules, insert_new
+from lineage.residue import residue_findings
 from lineage.search_index import index_all
 from lineage.store import clear_derived, write, write_findings
 from lineage.tables import EventRow, PayloadRow, ProjectionRow
@@ -30,9 +31,10 @@ def replay(unit: Unit) -> int:
     clear_derived(unit)
     count = 0
     for batch in _batches(unit):
-        events = [(read_stored(body, row.redaction_version), row.arrived_at) for row, body in batch]
-        write(unit, derive(events))
-        write_findings(unit, [(event, findings(event)) for event, _ in events])
+        events = [read_stored(body, row.redaction_version, row.digest) for row, body, _ in batch]
+        write(unit, derive((event, row.arrived_at) for event, (row, _, _) in zip(events, batch, strict=True)))
+        judges = [findings if pruning is None else residue_findings for _, _, pruning in batch]
+        write_findings(unit, [(event, judge(event)) for event, judge in zip(events, judges, strict=True)])
         count += len(events)
     apply_actions(unit)
     index_all(unit)
@@ -75,17 +77,17 @@ def _mark(unit: Unit) -> None:
     unit.session.connection().execute(insert_new(PROJECTION, unit.dialect), row)
 
 
-def _batches(unit: Unit) -> Iterator[list[tuple[EventRow, bytes]]]:
+def _batches(unit: Unit) -> Iterator[list[tuple[EventRow, bytes, int | None]]]:
     last = 0
     while True:
         query = (
-            sa.select(EventRow, PayloadRow.body)
+            sa.select(EventRow, PayloadRow.body, PayloadRow.pruning_id)
             .join(PayloadRow, PayloadRow.event_id == EventRow.id)
             .where(EventRow.id > last)
             .order_by(EventRow.id)
             .limit(BATCH)
         )
-        rows = [(row, body) for row, body in unit.session.execute(query)]
+        rows = [(row, body, pruning) for row, body, pruning in unit.session.execute(query)]
         if not rows:
             return
         yield rows

@@ -67,7 +67,7 @@ def downgrade() -> None:
     unprotect(("lineage_action", *PRUNINGS))
     _unprotect_payloads()
     for table in (
-        "lineage_outbox", "lineage_sweep", *PRUNINGS,
+        "lineage_outbox", "lineage_sweep", "lineage_unfinished", *PRUNINGS,
         "lineage_action", "lineage_tag", "lineage_source",
         "lineage_projection", "lineage_deployment", "lineage_rename", "lineage_label", "lineage_text",
         "lineage_facet", "lineage_facet_keys", "lineage_flow_edge", "lineage_mapping", "lineage_namespace",
@@ -362,7 +362,6 @@ def _prunings() -> None:
         sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("pruning_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("residue_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("is_whole", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", "pruning_id", name=op.f("pk_lineage_pruned_event")),
     )
     op.create_index(op.f("ix_lineage_pruned_event_pruning_id"), "lineage_pruned_event", ["pruning_id"], unique=False)
@@ -370,9 +369,15 @@ def _prunings() -> None:
         "lineage_sweep",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("swept_through", sa.BigInteger(), nullable=False),
-        sa.Column("began_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_sweep")),
     )
+    op.create_table(
+        "lineage_unfinished",
+        sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("looked_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_lineage_unfinished")),
+    )
+    op.create_index(op.f("ix_lineage_unfinished_looked_at"), "lineage_unfinished", ["looked_at"], unique=False)
     protect(PRUNINGS)
     _protect_payloads()
 
