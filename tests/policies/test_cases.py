@@ -110,6 +110,9 @@ def _fairness_values(case: Asked) -> Values:
         "unknown_count": lambda _: table["unknown_rows"],
         "rows_in_groups": lambda _: table["rows_in_groups"],
         "rows_total": lambda _: details["rows"],
+        "per_class_ratio": lambda _: {
+            one["one_class"]: one["between"][rate]["ratio_between_groups"] for one in tables.values()
+        },
         "attributes": lambda _: {name: len(one["groups"]) for name, one in tables.items()},
         "group_values": lambda expected: {
             name: {value: of_group(name, value) for value in values} for name, values in expected.items()

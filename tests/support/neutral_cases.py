@@ -83,6 +83,7 @@ _FAIRNESS_FIELDS = {
     "combine",
     "sample_weight",
     "reference_group",
+    "classes",
 }
 
 
@@ -101,12 +102,17 @@ def _fairness_case(case: Mapping[str, Any], folder: Path, _work: Path) -> Task:
         declared = policy.get(field)
         by_name = declared if isinstance(declared, dict) else dict.fromkeys(names, declared)
         attributes = {name: {**attributes[name], target: by_name.get(name)} for name in names}
+    classes = _classes(policy, folder / case["input_files"][0])
     together = len(names) > 1 and policy.get("combine") not in (None, "separately")
     return file_task(
         "fairness",
         folder / case["input_files"][0],
         columns=columns,
-        positive={"label": positive if policy.get("y_true") else None, "decision": None if scores else positive},
+        positive={
+            "label": positive if policy.get("y_true") and not classes else None,
+            "decision": None if scores else positive,
+        },
+        classes=classes,
         sensitive=attributes,
         intersections=[names] if together else [],
         threshold=str(policy["decision_threshold"]) if scores else None,
@@ -117,6 +123,16 @@ def _fairness_case(case: Mapping[str, Any], folder: Path, _work: Path) -> Task:
             **_mode(policy.get("min_group_size")),
         },
     )
+
+
+def _classes(policy: Mapping[str, Any], path: Path) -> list[Any]:
+    """The declared classes; a positive label that is null on purpose asks for each class that there is."""
+    if "classes" in policy:
+        return list(policy["classes"])
+    if "positive_label" not in policy or policy["positive_label"] is not None:
+        return []
+    found = sorted({row[policy["y_pred"]] for row in read_csv(path)})
+    return [int(one) if one.lstrip("-").isdigit() else one for one in found] if len(found) > 2 else []
 
 
 def _schema_case(case: Mapping[str, Any], folder: Path, _work: Path) -> Task:
