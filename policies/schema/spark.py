@@ -1,7 +1,8 @@
 """The schema check on data that Spark holds: the same rules, the same body, counted where the data lie.
 
-Pandera's PySpark backend looks at names and types. Its checks stop at the first value that is wrong, so that rules over
-rows are counted here in one aggregation. Rows of Spark have no order and no numbers: examples have none either.
+PySpark is an extra, loaded when it is used. Pandera's PySpark backend looks at the names of columns. Its checks stop at
+the first value that is wrong, so that rules over rows are counted here in one aggregation. Rows of Spark have no order
+and no numbers: examples have none either.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,7 @@ from operator import and_, eq, ge, gt, le, lt, ne
 from pathlib import Path
 from typing import Any
 
-import pandera.pyspark as pa
 from pandera.config import ValidationDepth, config_context
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as sql
 
 from governance.types.results import CheckResult, Measurement
 from policies.schema.check import CHECK
@@ -57,6 +55,8 @@ class _Rule:
 
 def check_folder(path: Path, document: SchemaDocument) -> CheckResult:
     """What a file or folder of Parquet breaks of the document, read and counted by Spark."""
+    from pyspark.sql import SparkSession
+
     session = SparkSession.builder.getOrCreate()
     return check_frame(session.read.parquet(str(path)), document)[1]
 
@@ -75,6 +75,8 @@ def check_frame(frame: Any, document: SchemaDocument) -> tuple[Measurement, Chec
 
 def examine(frame: Any, document: SchemaDocument) -> dict[str, Any]:
     """The measurement's body, as that of a file; ``row`` is null in every example."""
+    from pyspark.sql import functions as sql
+
     types = {name: _TYPES.get(text) for name, text in frame.dtypes}
     once = [name for name in types if frame.columns.count(name) == 1]
     rules = [*_rules({name: types[name] for name in once}, document)]
@@ -101,6 +103,8 @@ def examine(frame: Any, document: SchemaDocument) -> dict[str, Any]:
 
 def _structure(frame: Any, document: SchemaDocument) -> dict[str, Any]:
     """Missing, unexpected, repeated and misplaced columns; Pandera says which are missing."""
+    import pandera.pyspark as pa
+
     names = list(frame.columns)
     repeated = sorted({name for name in names if names.count(name) > 1})
     required = {name: pa.Column(None, nullable=True) for name, rules in document.columns.items() if rules.required}
@@ -167,6 +171,8 @@ def _rules(types: Mapping[str, DType | None], document: SchemaDocument) -> Itera
 
 def _value(name: str, types: Mapping[str, DType | None]) -> Any:
     """The column, with NaN as the missing number that it is."""
+    from pyspark.sql import functions as sql
+
     column = sql.col(f"`{name.replace('`', '``')}`")
     if types.get(name) in ("float32", "float64"):
         return sql.when(~sql.isnan(column), column)
@@ -175,6 +181,8 @@ def _value(name: str, types: Mapping[str, DType | None]) -> Any:
 
 def _held(check: str, value: Any, arguments: Mapping[str, Any]) -> Any:
     """Pandera's built-in check as a condition on one row."""
+    from pyspark.sql import functions as sql
+
     first = next(iter(arguments.values()))
     if check in _COMPARISONS:
         return _COMPARISONS[check](value, sql.lit(first))
@@ -195,6 +203,8 @@ def _held(check: str, value: Any, arguments: Mapping[str, Any]) -> Any:
 
 
 def _compared(rule: RowRule, types: Mapping[str, DType | None], document: SchemaDocument) -> Any:
+    from pyspark.sql import functions as sql
+
     if rule.right_is_column:
         right = _value(str(rule.right), types)
     else:
@@ -212,6 +222,8 @@ def _obstacle(names: tuple[str, ...], types: Mapping[str, DType | None], documen
 
 
 def _repeated(frame: Any, names: tuple[str, ...]) -> int:
+    from pyspark.sql import functions as sql
+
     types = {name: _TYPES.get(text) for name, text in frame.dtypes}
     keyed = frame.select(*[_value(name, types).alias(f"key {n}") for n, name in enumerate(names)]).na.drop("any")
     again = keyed.groupBy(*keyed.columns).count().filter("count > 1")
@@ -230,6 +242,8 @@ def _entry(frame: Any, rule: _Rule, failures: int | None, masks: Mapping[str, st
 
 
 def _examples(frame: Any, rule: _Rule, masks: Mapping[str, str]) -> list[dict[str, Any]]:
+    from pyspark.sql import functions as sql
+
     columns = [sql.col(f"`{name.replace('`', '``')}`") for name in rule.columns]
     shown = []
     for row in frame.filter(rule.broken).select(*columns).limit(EXAMPLES).collect():
