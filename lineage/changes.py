@@ -22,7 +22,7 @@ from lineage.facts import (
     symlinks_of,
     version_of,
 )
-from lineage.flows import Flow, Names, flows_of
+from lineage.flows import End, Flow, Names, Told, flows_of
 from lineage.identity import (
     NodeKind,
     canonical_run_id,
@@ -53,6 +53,7 @@ from lineage.rules import (
     RUN_DATASETS,
     RUNS,
     SOURCES,
+    STATEMENTS,
     SYMLINKS,
     TAGS,
     TEXTS,
@@ -60,7 +61,7 @@ from lineage.rules import (
     VERSIONS,
 )
 from lineage.state import RANKS
-from lineage.tables import INPUT, OUTPUT
+from lineage.tables import DIRECT, INPUT, OUTPUT
 
 NO_FACETS = b"[[],[],[]]"
 """The keys of an entity without facets (``lineage.facts.facet_keys``)."""
@@ -113,20 +114,20 @@ class _Reading:
 
     def derive(self) -> None:
         event = self.event
+        told = flows_of(event)
         if event.dataset is not None:
             self._dataset(event.dataset, run=None)
+            self._flows(None, None, told)
             return
         if event.job is None:
             return
-        flows, is_explicit = flows_of(event)
-        job = self._job(event.job, is_explicit=is_explicit)
-        run = self._run(job, is_explicit=is_explicit) if event.run_id is not None else None
+        job = self._job(event.job, is_explicit=told.is_explicit)
+        run = self._run(job, is_explicit=told.is_explicit) if event.run_id is not None else None
         for mentions, role in ((event.inputs, INPUT), (event.outputs, OUTPUT)):
             for mention in mentions:
                 node = self._dataset(mention, run=run, role=role)
                 self._edge(job, run, (role, node))
-        for flow in flows:
-            self._flow(job, run, flow)
+        self._flows(job, run, told)
 
     def _node(self, kind: NodeKind, names: Names, *, is_named: bool = True, **known: Any) -> bytes:
         """Record a mention of a node; its identity. A name that only a symlink gives is no entity of its own."""
@@ -299,29 +300,52 @@ class _Reading:
         if run is not None:
             self.changes.add(RUN_DATASETS, {"run_id": run, "role": role, "node_id": node, "job_id": job, **seen})
 
-    def _flow(self, job: bytes, run: bytes | None, flow: Flow) -> None:
+    def _flows(self, job: bytes | None, run: bytes | None, told: Told) -> None:
+        """What the facets of the event say about data flow."""
+        for flow in told.flows:
+            self._flow(job, run, flow)
+        for source, target in told.links:
+            self._link(job, run, (source, target))
+        for names, is_end in told.statements:
+            node = None if names is None else node_identity("dataset", *names)
+            row = {"job_id": job, "target_id": node, "stamp": self.event.stamp, "is_end": int(is_end)}
+            self.changes.add(STATEMENTS, row)
+
+    def _flow(self, job: bytes | None, run: bytes | None, flow: Flow) -> None:
         """A flow, and the edges it implies: what only a lineage facet names is read or written all the same."""
-        ends: list[bytes | None] = []
-        for names, role in ((flow.source, INPUT), (flow.target, OUTPUT)):
-            node = self._node("dataset", names) if names is not None else None
-            if node is not None:
-                self._edge(job, run, (role, node))
-            ends.append(node)
-        source, target = ends
-        if source is None or target is None:
+        target = self._node("dataset", flow.target)
+        source = None if flow.source is None else self._node("dataset", flow.source)
+        if job is not None:
+            for role, node in ((INPUT, source), (OUTPUT, target)):
+                if node is not None:
+                    self._edge(job, run, (role, node))
+        if source is None:
             return
         mapping = flow.mapping()
-        row = {
-            "job_id": job,
-            "source_id": source,
-            "target_id": target,
-            "mapping_id": None if mapping is None else self._content(MAPPINGS, mapping),
-            "is_explicit": int(flow.is_explicit),
-            "first_seen": self.event.time,
-        }
-        stamp = self.event.stamp
-        self.changes.add(FLOWS, {**row, "run_id": run, "stamp": stamp})
-        self.changes.add(FLOW_EDGES, {**row, "last_seen": self.event.time, "latest_run_id": run, "latest_stamp": stamp})
+        ends = {"job_id": job, "source_id": source, "target_id": target}
+        content = None if mapping is None else self._content(MAPPINGS, mapping)
+        direct = DIRECT if job is None else 0
+        row = {**ends, "mapping_id": content, "is_explicit": int(flow.is_explicit) | direct}
+        self._flow_edge(row, run)
+        self.changes.add(FLOWS, {**row, "run_id": run, "stamp": self.event.stamp, "first_seen": self.event.time})
+
+    def _link(self, job: bytes | None, run: bytes | None, ends: tuple[End, End]) -> None:
+        """A flow with a job at one end or both. A job reads and writes its datasets; jobs are linked directly."""
+        source, target = (self._node(kind, (namespace, name)) for kind, namespace, name in ends)
+        kinds = (ends[0][0], ends[1][0])
+        row = {"job_id": job, "source_id": source, "target_id": target, "mapping_id": None, "is_explicit": 1}
+        if kinds == ("job", "job"):
+            self._flow_edge({**row, "is_explicit": DIRECT}, run)
+            return
+        reader_or_writer, role, node = (source, OUTPUT, target) if kinds[0] == "job" else (target, INPUT, source)
+        if reader_or_writer == job:
+            # The job is an end of an entry of its own: a walk that comes to it there may go on.
+            self._flow_edge(row, run)
+        self._edge(reader_or_writer, run if reader_or_writer == job else None, (role, node))
+
+    def _flow_edge(self, row: dict[str, Any], run: bytes | None) -> None:
+        seen = {"first_seen": self.event.time, "last_seen": self.event.time}
+        self.changes.add(FLOW_EDGES, {**row, **seen, "latest_run_id": run, "latest_stamp": self.event.stamp})
 
 
 def _told_version(version: Mapping[str, Any] | None, stamp: bytes) -> dict[str, bytes | None]:

@@ -19,7 +19,7 @@ from lineage.column_graph import Field, Hop
 from lineage.descriptions import described_fields
 from lineage.graph import Direction
 from lineage.identity import stamp_after
-from lineage.links import EdgesMode, StoredLinks
+from lineage.links import EdgesMode, StoredLinks, statements
 from lineage.mapping import ColumnPair, PairIndex, pair_index
 from lineage.reading import Reader, among, id_list, listed, nodes_by_id, until
 from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow
@@ -118,14 +118,18 @@ class StoredFields:
     def _current(self, rows: Sequence[Any]) -> list[Any]:
         """The rows that the latest run of their job told, or that were declared last where no run told any."""
         latest = StoredLinks(self.unit, self.as_of).latest_runs(sorted({row[2] for row in rows if row[2]}))
+        since = statements(self.unit, [row[2] for row in rows], [row[1] for row in rows], self.as_of)
         flow = FlowRow
-        query = sa.select(flow.job_id, flow.run_id, flow.source_id, flow.target_id, flow.mapping_id).where(
+        query = sa.select(
+            flow.job_id, flow.run_id, flow.source_id, flow.target_id, flow.mapping_id, flow.stamp
+        ).where(
             among(self.unit, flow.target_id, sorted({row[1] for row in rows})),
             among(self.unit, flow.job_id, sorted({row[2] for row in rows})),
             among(self.unit, flow.run_id, sorted({0, *(run for run in latest.values() if run is not None)})),
             until(flow.first_seen, self.as_of),
-        )
-        told = {tuple(found) for found in self.unit.session.connection().execute(query)}
+        )  # fmt: skip
+        found = self.unit.session.connection().execute(query).all()
+        told = {tuple(row[:5]) for row in found if row[1] or row[5] >= since.get(row[0], row[3])}
         ran = {(job, target) for job, run, _, target, _ in told if run}
         return [
             row
@@ -140,8 +144,11 @@ class StoredFields:
         if missing:
             schemas = self._schemas(missing)
             named: dict[int, set[str]] = defaultdict(set)
+            # A field is one whether or not a facet names it now.
+            known = self if self.mode == "ever" else StoredFields(self.unit, self.as_of)
+            known.aliases = self.aliases
             for direction in ("upstream", "downstream"):
-                flows = self.flows(missing, direction)
+                flows = known.flows(missing, direction)
                 for path_of, path in (end for dataset in missing for edge in flows[dataset] for end in edge.fields):
                     named[path_of].add(path)
             for dataset in missing:

@@ -27,6 +27,7 @@ from lineage.fact_tables import (
     RenameRow,
     SearchRow,
     SourceRow,
+    StatementRow,
     SymlinkRow,
     TagRow,
     TextRow,
@@ -195,6 +196,10 @@ def _queries_of_facets() -> dict[str, Any]:
         "label": sa.select(node.identity, label.key, label.stamp, TextRow.content)
         .join(node, node.id == label.node_id).outerjoin(TextRow, TextRow.id == label.text_id)
         .order_by(node.identity, label.key, label.stamp),
+        "statement": sa.select(
+            job.identity.label("job"), node.identity.label("target"), StatementRow.stamp, StatementRow.is_end
+        ).outerjoin(job, job.id == StatementRow.job_id).outerjoin(node, node.id == StatementRow.target_id)
+        .order_by(*_nullable(job.identity, node.identity), StatementRow.stamp, StatementRow.is_end),
         "search": sa.select(node.identity, SearchRow.digest)
         .join(node, node.id == SearchRow.node_id).order_by(node.identity),
         "tag": sa.select(TagRow.name, TagRow.description).order_by(TagRow.identity),

@@ -58,6 +58,20 @@ class LabelRow(Row):
     text_id: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class StatementRow(Row):
+    """At this stamp an event without a run declared data flow, or one deleted a lineage facet (``is_end``).
+
+    It was that of a job (target 0), of a dataset (job 0), or of a job's output; what it said before no longer holds.
+    """
+
+    __tablename__ = "lineage_statement"
+
+    job_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    target_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    stamp: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
+    is_end: Mapped[int] = mapped_column(sa.SmallInteger)
+
+
 class RenameRow(Row):
     """At this stamp the carrier reported that it had been called by the old name before."""
 

@@ -244,6 +244,8 @@ def _advance(links: Links, step: _Step, phase: Phase, cut: set[int]) -> None:
     side.jobs = [job for job in fresh if job not in side.explicit] if side.explicit else fresh
     side.entered = sorted(set(step.pairs)) if side.explicit else []
     side.entered = [(job, dataset) for job, dataset in side.entered if job in side.explicit and job not in cut]
+    # A job that another leads to is entered through itself: it is left where it is an end of an entry of its own.
+    side.entered += sorted({(far, far) for _, far in step.direct if far in side.explicit and far not in cut})
 
 
 def _more(links: Links, sides: Iterable[_Side], cut: set[int]) -> set[int]:

@@ -11,7 +11,9 @@ from sqlalchemy.orm import aliased
 
 from governance.database import UTCDateTime
 from lineage.aliases import Aliases
+from lineage.fact_tables import StatementRow
 from lineage.graph import Direction, Pairs
+from lineage.identity import stamp_after, stamp_time
 from lineage.reading import Reader, among, gathered, id_list, listed, pairs, until
 from lineage.tables import INPUT, OUTPUT, EdgeRow, FlowEdgeRow, NodeRow, RunDatasetRow, RunRow
 
@@ -76,9 +78,31 @@ class StoredLinks:
             return sorted(self._current(jobs, role))
         return self._pairs(EdgeRow.job_id, jobs, role)
 
-    def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:  # noqa: ARG002 - nothing stores any yet
-        """(near, far): none, as nothing stores links without a job or a dataset between."""
-        return []
+    def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:
+        """(near, far) for datasets linked to datasets, and jobs to jobs, with nothing between them."""
+        members = {member: node for node in nodes for member in self.aliases.members(node)}
+        edge, upstream = FlowEdgeRow, direction == "upstream"
+        here, there = (edge.target_id, edge.source_id) if upstream else (edge.source_id, edge.target_id)
+        columns = (here, there, edge.job_id, edge.target_id, edge.latest_run_id, edge.latest_stamp)
+        query = sa.select(*columns).where(
+            # In the words of the index that holds these rows only.
+            sa.text("is_explicit >= 2"), among(self.unit, here, list(members)), until(edge.first_seen, self.as_of)
+        )  # fmt: skip
+        rows = self.unit.session.connection().execute(query).all()
+        if self.mode == "current":
+            rows = self._told_last(rows)
+        canonical = self.aliases.canonical([row[1] for row in rows])
+        return sorted({(members[row[0]], canonical.get(row[1], row[1])) for row in rows})
+
+    def _told_last(self, rows: Sequence[Any]) -> list[Any]:
+        """The direct links that the latest run of their job told, or that nothing was declared in place of since."""
+        latest = self.latest_runs(sorted({row[2] for row in rows if row[2]}))
+        since = statements(self.unit, [row[2] for row in rows], [row[3] for row in rows], self.as_of)
+        return [
+            row
+            for row in rows
+            if (latest.get(row[2]) == row[4] if row[4] is not None else since.get(row[2], row[3]) <= row[5])
+        ]
 
     def hidden(self, nodes: Sequence[int]) -> set[int]:
         """Those of the nodes that an operator deleted and no event has named since."""
@@ -106,13 +130,40 @@ class StoredLinks:
         return pairs(self.unit, _edge_pairs(dialect, column, self.as_of is not None), parameters)
 
     def explicit(self, jobs: Sequence[int]) -> set[int]:
-        """Those of the jobs that carry explicit lineage."""
+        """Those of the jobs that carry explicit lineage: it was told, and not deleted after it was told last."""
         ids = {"ids": id_list(self.unit.dialect, jobs)}
         rows = self.unit.session.connection().execute(_explicit_jobs(self.unit.dialect), ids)
-        return {job for job, since in rows if self.as_of is None or since <= self.as_of}
+        told = {job for job, since in rows if self.as_of is None or since <= self.as_of}
+        return told - self._ended(sorted(told)) if told else told
+
+    def _ended(self, jobs: Sequence[int]) -> set[int]:
+        """Those of the jobs whose lineage facet was deleted, and no event has told an entry since."""
+        statement = StatementRow
+        query = (
+            sa.select(statement.job_id, statement.stamp, statement.is_end)
+            .where(
+                among(self.unit, statement.job_id, jobs),
+                statement.target_id == 0,
+                sa.true() if self.as_of is None else statement.stamp < stamp_after(self.as_of),
+            )
+            .order_by(statement.stamp)
+        )
+        latest = {job: (stamp, is_end) for job, stamp, is_end in self.unit.session.connection().execute(query)}
+        ended = {job: stamp_time(stamp) for job, (stamp, is_end) in latest.items() if is_end}
+        if not ended:
+            return set()
+        edge = FlowEdgeRow
+        told = sa.select(edge.job_id, sa.func.max(edge.last_seen)).where(
+            among(self.unit, edge.job_id, list(ended)), edge.is_explicit > 0, until(edge.first_seen, self.as_of)
+        )
+        again = dict(self.unit.session.connection().execute(told.group_by(edge.job_id)).all())
+        return {job for job, since in ended.items() if again.get(job) is None or again[job] <= since}
 
     def flows(self, entered: Sequence[tuple[int, int]], direction: Direction) -> Pairs:
-        """(job, dataset) where an explicit entry leads from a job that was entered through a dataset."""
+        """(job, dataset) where an explicit entry leads from a job that was entered through a dataset.
+
+        A job that was entered from another job comes with itself: it is left where it is an end of an entry of its own.
+        """
         members = {
             (job, member): node for job, node in entered for member in self.aliases.members(node)
         }  # fmt: skip
@@ -130,7 +181,22 @@ class StoredLinks:
             .distinct()
         )
         rows = self.unit.session.execute(query)
-        return [(job, far) for job, near, far in rows if (job, near) in members]
+        return [(job, far) for job, near, far in rows if (job, near) in members and far != job]
+
+    def entries(self, jobs: Sequence[int]) -> set[tuple[int, int, int]]:
+        """(job, source, target) for each explicit entry of the jobs, and for what leads to and from the job itself."""
+        query = sa.select(FlowEdgeRow.job_id, FlowEdgeRow.source_id, FlowEdgeRow.target_id).where(
+            among(self.unit, FlowEdgeRow.job_id, jobs),
+            FlowEdgeRow.is_explicit == 1,
+            until(FlowEdgeRow.first_seen, self.as_of),
+        )
+        rows = self.unit.session.execute(query).all()
+        canonical = self.aliases.canonical([end for _, source, target in rows for end in (source, target)])
+        told = {(job, canonical.get(source, source), canonical.get(target, target)) for job, source, target in rows}
+        into = {(job, source) for job, source, target in told if target == job} | set(self.direct(jobs, "upstream"))
+        out = {(job, target) for job, source, target in told if source == job} | set(self.direct(jobs, "downstream"))
+        through = {(job, source, target) for job, source in into for other, target in out if other == job}
+        return {entry for entry in told if entry[0] not in entry[1:]} | through
 
     def canonical(self, datasets: Sequence[int]) -> Mapping[int, int]:
         """The canonical dataset of each that has another."""
@@ -173,3 +239,31 @@ class StoredLinks:
         latest: dict[int, int | None] = {}
         latest.update((job, run) for job, run in self.unit.session.execute(query))
         return latest
+
+
+@dataclass(frozen=True)
+class Statements:
+    """When data flow was last declared or deleted, by (job, target); 0 stands for none and for the job's own facet."""
+
+    stamps: Mapping[tuple[int, int], bytes]
+
+    def get(self, job: int, target: int) -> bytes:
+        """What was declared before this stamp, through the job into the target, holds no longer."""
+        own = self.stamps.get((job, 0), b"") if job else b""
+        return max(own, self.stamps.get((job, target), b""))
+
+
+def statements(unit: Reader, jobs: Sequence[int], targets: Sequence[int], as_of: datetime | None) -> Statements:
+    """The latest statements of the jobs and about the targets, as of an instant."""
+    row = StatementRow
+    query = (
+        sa.select(row.job_id, row.target_id, row.stamp)
+        .where(
+            among(unit, row.job_id, sorted(set(jobs))),
+            among(unit, row.target_id, sorted({0, *targets})),
+            sa.true() if as_of is None else row.stamp < stamp_after(as_of),
+        )
+        .order_by(row.stamp)
+    )
+    found = unit.session.connection().execute(query)
+    return Statements({(job, target): stamp for job, target, stamp in found})

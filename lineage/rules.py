@@ -12,6 +12,7 @@ from lineage.fact_tables import (
     RenameRow,
     SearchRow,
     SourceRow,
+    StatementRow,
     SymlinkRow,
     TagRow,
     TextRow,
@@ -109,6 +110,7 @@ FLOW_EDGES = Rules(
 )
 FACETS = Rules(FacetRow, ("place", "entity_id", "keys_id", "stamp"))
 LABELS = Rules(LabelRow, ("node_id", "key", "stamp"))
+STATEMENTS = Rules(StatementRow, ("job_id", "target_id", "stamp"), bits=("is_end",))
 RENAMES = Rules(RenameRow, ("carrier_id", "stamp", "old_id"))
 DEPLOYMENTS = Rules(DeploymentRow, ("run_id",), latest=(("stamp", ("environment", "decision_id", "facet")),))
 TAGS = Rules(TagRow, ("identity",), latest=(("stamp", ("description",)),))
@@ -132,6 +134,6 @@ ERASURES = Rules(ErasureRow, ("node_id", "erased_at", "change"))
 DERIVED: tuple[type[Row], ...] = (
     FindingRow, NamespaceRow, NodeRow, RunRow, RunDatasetRow, EdgeRow, DatasetVersionRow, VersionUseRow, FlowRow,
     MappingRow, FlowEdgeRow, FacetKeysRow, FacetRow, TextRow, LabelRow, RenameRow, DeploymentRow, TagRow, SourceRow,
-    SymlinkRow, ProvenanceRow, ModelRow, ErasureRow, SearchRow,
+    SymlinkRow, ProvenanceRow, ModelRow, ErasureRow, SearchRow, StatementRow,
 )  # fmt: skip
 """Every table that a rebuild empties and fills again."""

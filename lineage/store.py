@@ -32,6 +32,7 @@ from lineage.rules import (
     RUN_DATASETS,
     RUNS,
     SOURCES,
+    STATEMENTS,
     SYMLINKS,
     TAGS,
     TEXTS,
@@ -136,6 +137,7 @@ def _write_flows(unit: Unit, changes: Changes, nodes: Ids, runs: Ids) -> None:
     ends = {"job_id": nodes, "source_id": nodes, "target_id": nodes, "mapping_id": mappings}
     merge(unit, FLOWS, changes.of(FLOWS), run_id=runs, **ends)
     merge(unit, FLOW_EDGES, changes.of(FLOW_EDGES), latest_run_id={**runs, None: None}, **ends)
+    merge(unit, STATEMENTS, changes.of(STATEMENTS), job_id=nodes, target_id=nodes)
 
 
 def _write_facets(unit: Unit, changes: Changes, nodes: Ids, runs: Ids) -> None:

@@ -17,6 +17,9 @@ INPUT = 0
 OUTPUT = 1
 """Roles of a dataset for a job or run, as stored."""
 
+DIRECT = 2
+"""In ``FlowEdgeRow.is_explicit`` beside 1: dataset to dataset, or job to job, with no job or dataset between them."""
+
 
 def _partial(name: str, condition: str, *columns: str) -> sa.Index:
     """An index of the rows that meet a condition, in the same words for both databases."""
@@ -289,6 +292,8 @@ class FlowEdgeRow(Row):
 
     __tablename__ = "lineage_flow_edge"
     __table_args__ = (
+        _partial("ix_lineage_flow_edge_direct_source", "is_explicit >= 2", "source_id", "target_id"),
+        _partial("ix_lineage_flow_edge_direct_target", "is_explicit >= 2", "target_id", "source_id"),
         sa.Index(None, "source_id", "target_id"),
         sa.Index(None, "job_id", "target_id", "source_id"),
     )
