@@ -13,6 +13,7 @@ from governance.types.results import CheckStatus, Figure, Finding, Reason, Verdi
 from governance.types.value import Severity
 from reports.charts import Scene, check_charts, lineage_chart
 from reports.dossier import Dossier, EvidenceEntry, NotChecked
+from reports.score_charts import score_charts
 
 MAX_FIGURES = 200
 MAX_FINDINGS = 50
@@ -131,7 +132,10 @@ def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry) -> Check
         number=number,
         outcome=outcome,
         evidence=evidence,
-        charts=check_charts(f"check-{number}", result.figures),
+        charts=(
+            *check_charts(f"check-{number}", result.figures),
+            *(score_charts(f"check-{number}", result.details) if result.check == "fairness" else ()),
+        ),
         figures=result.figures[:MAX_FIGURES],
         figures_left_out=max(0, len(result.figures) - MAX_FIGURES),
         findings=found,
