@@ -1,7 +1,9 @@
 """What answers of lineage have in common: an ETag of their content, instants that are asked for, pages of lists."""
 
+import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,18 +12,70 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from governance import __version__
+from governance.database import ReadUnit, Unit
 from governance.errors import InputRefused
+from governance.log.journal import size
 from lineage.events import EARLIEST, LATEST
+from lineage.identity import name_fault
 from lineage.marquez.pages import MAX_LIMIT, Page
+from lineage.replay import VERSION
 
 
 def tagged(request: Request, document: dict[str, Any]) -> Response:
     """The document with an ETag of its content; 304 where the reader has it already. Instants in it must be in UTC."""
     content = msgspec.json.encode(document)
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
-    if request.headers.get("if-none-match") == tag:
+    if is_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     return Response(content, media_type="application/json", headers={"ETag": tag})
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the reader has the answer with this ETag already. A tag counts whether or not it is a weak one."""
+    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    return tag.removeprefix("W/") in known or known == ["*"]
+
+
+def state_tag(unit: ReadUnit | Unit, question: str) -> str:
+    """An ETag for an answer that is streamed: of the question, and of how much was recorded when it was asked.
+
+    Every event and every act of an operator has a leaf in the log, so an answer changes only when the log grows, or
+    when a new version of the product derives other things from it.
+    """
+    basis = f"{__version__} {VERSION} {size(unit)} {question}"
+    return f'W/"{hashlib.sha256(basis.encode()).hexdigest()}"'
+
+
+def cursor_text(values: Sequence[str | int]) -> str:
+    """Where a page ended, as the reader sends it back."""
+    return base64.urlsafe_b64encode(json.dumps(list(values)).encode("ascii")).decode().rstrip("=")
+
+
+def cursor_values(given: str, kinds: Sequence[type[str] | type[int]]) -> tuple[Any, ...]:
+    """The values in a cursor, each of its kind.
+
+    Raises:
+        InputRefused: it is none that an answer gave.
+    """
+    try:
+        values = json.loads(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)))
+    except (ValueError, TypeError, RecursionError):
+        values = None
+    is_fitting = (
+        isinstance(values, list)
+        and [type(value) for value in values] == list(kinds)
+        and all(name_fault(value) is None for value in values if isinstance(value, str) and value)
+        and all(abs(value) < 2**62 for value in values if isinstance(value, int))
+    )
+    if not is_fitting:
+        raise InputRefused(
+            expected="the next_cursor of an answer to the same question",
+            found=given[:80],
+            remedy="Ask for the first page again.",
+            pointer="cursor",
+        )
+    return tuple(values)
 
 
 def instant(asked: datetime | None, pointer: str = "as_of") -> datetime | None:

@@ -17,16 +17,19 @@ from api.routers import (
     lineage,
     lineage_columns,
     lineage_graph,
+    lineage_runs,
     lineage_search,
     marquez_datasets,
     marquez_events,
     marquez_graph,
     marquez_jobs,
     marquez_places,
+    marquez_search,
     marquez_writes,
     policies,
     proof,
     reports,
+    retention,
     schemas,
 )
 from api.state import State
@@ -42,7 +45,10 @@ from governance.jobs.engine import Task
 from governance.migration import require_head
 from governance.settings import Settings
 from governance.signing.keys import open_ring
+from lineage.outbox import OutboxTask
 from lineage.replay import require_current
+from lineage.retention import RetentionTask
+from lineage.transports import open_sender
 
 log = structlog.get_logger("assay.service")
 
@@ -52,12 +58,14 @@ A deny is a 200 with a verdict; an HTTP error is never a verdict. *Cannot tell* 
 """.strip()
 
 
-MARQUEZ = (marquez_graph, marquez_events, marquez_places, marquez_datasets, marquez_jobs, marquez_writes)
+MARQUEZ = (
+    marquez_graph, marquez_events, marquez_places, marquez_datasets, marquez_jobs, marquez_search, marquez_writes,
+)  # fmt: skip
 """The modules whose routes are those of Marquez's API."""
 
 SUBJECTS = (
-    health, lineage, lineage_graph, lineage_columns, lineage_search, *MARQUEZ, evidence, policies, schemas, gate,
-    reports, proof,
+    health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ, evidence,
+    policies, schemas, gate, reports, proof,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 
@@ -67,7 +75,7 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
 
     Raises:
         WrongRevision: the database is at another revision. StaleProjections: lineage must be rebuilt first.
-        UsageError: the signing keys are missing.
+        UsageError: the signing keys are missing, or events are to be sent on by a transport that cannot be used.
     """
     database = Database(settings.resolved_database_url, clock=clock)
     require_head(database)
@@ -77,14 +85,25 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
     with database.unit() as unit:
         require_current(unit)
         install_packs(unit)
-    engine = build_engine(settings, [EvaluationTask(database, context)])
+    engine = build_engine(settings, _tasks(database, context))
     return State(settings, database, artifacts, context, engine)
 
 
 def build_tasks(settings: Settings, *, clock: Clock = system_clock) -> list[Task]:
     """The work that a worker process carries out: the same rows and functions as in the server."""
     state = build_state(settings, clock=clock)
-    return [EvaluationTask(state.database, state.gate)]
+    return _tasks(state.database, state.gate)
+
+
+def _tasks(database: Database, context: GateContext) -> list[Task]:
+    """Evaluations, and what the settings ask for besides: sending events on, and pruning by age."""
+    asked = context.settings.lineage
+    tasks: list[Task] = [EvaluationTask(database, context)]
+    if asked.forward_to is not None:
+        tasks.append(OutboxTask(database, open_sender(asked.forward_to)))
+    if asked.retention_days is not None:
+        tasks.append(RetentionTask(database, days=asked.retention_days))
+    return tasks
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:

@@ -11,6 +11,7 @@ from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, Pr
 from governance.types.subject import Subject
 from lineage.aliases import Aliases
 from lineage.descriptions import Known, content_digest_of, describe_points, describe_runs
+from lineage.evidence import LinkRater, levelled, link_rater
 from lineage.points import Point, Points
 from lineage.precision import (
     InputPrecision,
@@ -49,8 +50,12 @@ def trace(unit: Reader, subject: Subject, as_of: datetime | None) -> Ancestry:
     aliases = Aliases(unit, as_of)
     known = Known(unit, aliases, as_of)
     found = find_subject(known, subject)
-    if found is None:
-        return Ancestry(subject=None, as_of=as_of)
+    return Ancestry(subject=None, as_of=as_of) if found is None else trace_found(known, found)
+
+
+def trace_found(known: Known, found: Found) -> Ancestry:
+    """The ancestry of a model version, or of any dataset, that was found."""
+    unit, aliases, as_of = known.unit, known.aliases, known.as_of
     walk = _Trace(known, RunLinks(known, Points(unit, aliases, as_of)))
     start = Point(found.node, found.version)
     walk.writers[start] = list(found.writers)
@@ -87,15 +92,18 @@ def _assemble(walk: _Trace, start: Point, found: Found, *, is_truncated: bool) -
     runs = describe_runs(walk.known, [walk.links.runs[run] for run in sorted(loaded)])
     keys = {point: version.key for point, version in described.items()}
     wanted = _wanted(walk, described, start)
-    edges = [*_input_edges(walk, described, wanted, {run: node.key for run, node in runs.items()})]
-    edges += _output_edges(walk, keys, {run: node.key for run, node in runs.items()})
+    named = {run: node.key for run, node in runs.items()}
+    rater = link_rater(walk.known, [walk.links.runs[run] for run in sorted(loaded)], points)
+    edges = [*_input_edges(walk, described, wanted, (named, rater)), *_output_edges(walk, described, (named, rater))]
+    datasets, level = levelled(keys[start], described.values(), edges)
     return Ancestry(
         subject=keys[start],
         as_of=walk.known.as_of,
-        datasets=tuple(sorted(described.values(), key=lambda version: version.key)),
+        datasets=tuple(sorted(datasets, key=lambda version: version.key)),
         runs=tuple(sorted(runs.values(), key=lambda run: run.key)),
         edges=tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.role))),
         truncated=is_truncated,
+        **level,
     )
 
 
@@ -124,8 +132,12 @@ def _wanted(walk: _Trace, described: Mapping[Point, DatasetVersion], start: Poin
 
 
 def _input_edges(
-    walk: _Trace, described: Mapping[Point, DatasetVersion], wanted: Mapping[Point, Wanted], runs: Mapping[int, str]
+    walk: _Trace,
+    described: Mapping[Point, DatasetVersion],
+    wanted: Mapping[Point, Wanted],
+    known_runs: tuple[Mapping[int, str], LinkRater],
 ) -> Iterable[AncestryEdge]:
+    runs, rater = known_runs
     for (run, node), targets in walk.used.items():
         for read in walk.links.reads(run, node):
             of_targets = [
@@ -133,6 +145,9 @@ def _input_edges(
             ]
             precision = weakest([item.precision for item in of_targets])
             columns = {column for item in of_targets for column in item.columns}
+            # What a run read is known by what it reported; the digest of a model is told by whoever wrote it.
+            seen = described[read.point].model_copy(update={"content_digest": None})
+            rated = rater.rated(run, read.point, seen, is_inferred=read.is_inferred)
             yield AncestryEdge(
                 source=described[read.point].key,
                 target=runs[run],
@@ -141,6 +156,8 @@ def _input_edges(
                 version_inferred=read.is_inferred,
                 read_digest=None if read.is_inferred else content_digest_of(read.point.version),
                 columns=tuple(sorted(columns)) if precision == "column" else None,
+                level=rated.level,
+                level_reason=rated.reason,
             )
 
 
@@ -167,12 +184,23 @@ def _precision(
     )
 
 
-def _output_edges(walk: _Trace, keys: Mapping[Point, str], runs: Mapping[int, str]) -> Iterable[AncestryEdge]:
-    for point, key in keys.items():
+def _output_edges(
+    walk: _Trace, described: Mapping[Point, DatasetVersion], known_runs: tuple[Mapping[int, str], LinkRater]
+) -> Iterable[AncestryEdge]:
+    runs, rater = known_runs
+    for point, version in described.items():
         for run in walk.writers[point]:
             if run not in runs:
                 continue
-            yield AncestryEdge(source=runs[run], target=key, role="output", precision=_of_output(walk, run, point))
+            rated = rater.rated(run, point, version, is_inferred=point.writer is not None and point.version is not None)
+            yield AncestryEdge(
+                source=runs[run],
+                target=version.key,
+                role="output",
+                precision=_of_output(walk, run, point),
+                level=rated.level,
+                level_reason=rated.reason,
+            )
 
 
 def _of_output(walk: _Trace, run: int, point: Point) -> Precision:

@@ -11,6 +11,7 @@ from governance.types.subject import Subject
 from lineage.descriptions import Known, model_members
 from lineage.facets import GATE_JOB
 from lineage.fact_tables import DATASET_FACETS, FacetRow, ModelRow
+from lineage.points import Point, Points
 from lineage.reading import among, find_node, nodes_by_id, until
 from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow
 
@@ -77,6 +78,18 @@ def _only_gates_know(known: Known, node: int) -> bool:
     )
     alone = sa.and_(named.exists(), ~other.exists(), ~facets.exists())
     return bool(known.unit.session.scalar(sa.select(sa.case((alone, 1), else_=0))))
+
+
+def found_dataset(known: Known, node: int, version: str | None = None) -> Found:
+    """A dataset as the subject of a question, in the version that producers reported or as its last writers left it."""
+    query = sa.select(ModelRow).where(
+        among(known.unit, ModelRow.node_id, known.aliases.members(node)), until(ModelRow.first_seen, known.as_of)
+    )
+    rows = sorted(known.unit.session.scalars(query), key=lambda row: (row.stamp, row.content_digest))
+    writers = tuple(_writers(known, node))
+    if version is not None:
+        writers = tuple(Points(known.unit, known.aliases, known.as_of).writers(Point(node, version)))
+    return Found(node, version, writers, model_members(rows[-1]) if rows else {})
 
 
 def _told(known: Known, node: int) -> dict[int, set[str]]:

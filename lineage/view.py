@@ -15,7 +15,8 @@ from lineage.changes import derive
 from lineage.events import Event, parse_event
 from lineage.files import event_bodies
 from lineage.rules import DERIVED
-from lineage.store import write
+from lineage.store import insert_events, write
+from lineage.tables import EventRow, PayloadRow
 
 
 class StoredLineage:
@@ -65,8 +66,10 @@ def _database_of(events: Sequence[Event]) -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="assay-lineage-") as folder:
         database = Database(f"sqlite:///{folder}/lineage.db")
         try:
-            Row.metadata.create_all(database.engine, [Row.metadata.tables[row.__tablename__] for row in DERIVED])
+            tables = [Row.metadata.tables[row.__tablename__] for row in (EventRow, PayloadRow, *DERIVED)]
+            Row.metadata.create_all(database.engine, tables)
             with database.unit() as unit:
+                insert_events(unit, events)
                 write(unit, derive((event, event.time) for event in events))
             yield database
         finally:

@@ -62,3 +62,17 @@ BATCH_TAKEN: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"schema": {"type": "object"}, "example": BATCH_ANSWER}},
     }
 }
+
+IMPACT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The nodes that were reached",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "distance,kind,type,namespace,name,owners,tags,latest_run_state,first_seen,last_seen\r\n"
+                "0,dataset,,s3://lake,claims/features,team:claims,pii,,2026-03-02T09:41:07Z,2026-03-02T09:41:07Z\r\n",
+            },
+        },
+    }
+}

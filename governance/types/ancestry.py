@@ -7,6 +7,8 @@ from governance.types.provenance import ProvenanceFact
 from governance.types.value import Digest, Value
 
 Precision = Literal["column", "dataset", "over-approximate"]
+Level = Literal["linked", "observed", "reproducible"]
+"""What a link rests on, from the weakest to the strongest (``docs/lineage.md``)."""
 
 
 class DatasetVersion(Value):
@@ -15,7 +17,7 @@ class DatasetVersion(Value):
     ``key`` is unique within the ancestry. ``version`` is what the producer reported; ``digest`` is that version where
     it is a content digest. ``provenance`` holds every record known, oldest first. ``purposes``, ``content_digest`` and
     ``risk_tier`` come from the ``assay_model`` facet. ``erased_at`` is when a DROP or TRUNCATE of it was reported: the
-    evidence that no copy is stored.
+    evidence that no copy is stored. ``level`` is that of the strongest path from it to the subject.
     """
 
     key: str
@@ -31,6 +33,7 @@ class DatasetVersion(Value):
     risk_tier: str | None = None
     intended_use: str | None = None
     erased_at: datetime | None = None
+    level: Level | None = None
 
 
 class RunNode(Value):
@@ -51,7 +54,8 @@ class AncestryEdge(Value):
 
     ``version_inferred`` marks an input whose version was taken from the latest write before the run started.
     ``columns`` names the columns of ``source`` that flow over an input edge, known only at column precision; null means
-    not known, an empty tuple means that none flows.
+    not known, an empty tuple means that none flows. ``level`` says what the link rests on, ``level_reason`` why it is
+    no higher.
     """
 
     source: str
@@ -61,12 +65,15 @@ class AncestryEdge(Value):
     version_inferred: bool = False
     read_digest: Digest | None = None
     columns: tuple[str, ...] | None = None
+    level: Level | None = None
+    level_reason: str | None = None
 
 
 class Ancestry(Value):
     """Everything upstream of ``subject`` as of ``as_of``; ``subject`` is null when lineage does not know it.
 
-    Nodes and edges are sorted, so that equal lineage gives equal bytes.
+    Nodes and edges are sorted, so that equal lineage gives equal bytes. ``level`` is the lowest of all links; null
+    where there is none, so that a level which is demanded is not met by a model of which nothing is known.
     """
 
     subject: str | None
@@ -74,4 +81,5 @@ class Ancestry(Value):
     datasets: tuple[DatasetVersion, ...] = ()
     runs: tuple[RunNode, ...] = ()
     edges: tuple[AncestryEdge, ...] = ()
+    level: Level | None = None
     truncated: bool = False
