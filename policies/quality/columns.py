@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from governance.clock import rfc3339
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Attribute
 from governance.types.value import decimal_text
@@ -220,7 +219,7 @@ def freshness(data: Data, rule: FreshnessRule) -> Reading:
         "unreadable": found["present"] - found["of"],
         "oldest": _instant_text(found["oldest"]),
         "newest": _instant_text(found["newest"]),
-        "evaluated_at": rfc3339(now),
+        "evaluated_at": now.isoformat(),
         "out_of_order": None,
     }
     if rule.in_order:
@@ -235,4 +234,4 @@ def _steps_back(instants: pl.Series) -> int:
 
 
 def _instant_text(instant: datetime | None) -> str | None:
-    return None if instant is None else rfc3339(instant)
+    return None if instant is None else instant.isoformat()

@@ -52,7 +52,9 @@ def _of_share(
     name = {"formats": "share of another form", "missing": "share missing", "completeness": "complete share"}.get(
         kind, f"share of {kind}"
     )
-    figure = share_figure(name, judged, of, limit=limit, status=status, group={"column": place})
+    columns = reading["columns"]
+    group = {"column" if len(columns) == 1 else "columns": ", ".join(columns)}
+    figure = share_figure(name, judged, of, limit=limit, status=status, group=group)
     return Said(
         kind,
         place,

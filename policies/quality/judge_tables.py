@@ -35,7 +35,8 @@ def referential(rule: ReferentialRule, reading: Reading) -> list[Said]:
         status = FAILED
         message = f"{reading['repeated']} rows of {rule.table} share their key with another; {message}"
     figure = share_figure(
-        "share of keys not found", count, of, limit=rule.max_share, status=status, group={"column": place},
+        "share of keys not found", count, of, limit=rule.max_share, status=status,
+        group={"column" if len(rule.columns) == 1 else "columns": ", ".join(rule.columns), "table": rule.table},
         note=f"{reading['without_key']} rows have no key" if reading["without_key"] else "",
     )  # fmt: skip
     data = {"count": count, "of": of, "repeated": reading["repeated"], "without_key": reading["without_key"]}
@@ -61,7 +62,12 @@ def _in_both(rule: LeakageRule, part: str, found: Reading, limit: str) -> Said:
     words = f"{', '.join(found['columns'][:5])}{', ...' if len(found['columns']) > 5 else ''}"
     message = f"{percent(found['count'], found['of'])} {part} of the test data are in the training data too, by {words}"
     figure = share_figure(
-        f"share of {part} in both", found["count"], found["of"], limit=limit, status=status, group={"column": place}
+        f"share of {part} in both",
+        found["count"],
+        found["of"],
+        limit=limit,
+        status=status,
+        group={"table": rule.training},
     )
     first = [{"row": row, "value": "the whole row"} for row in found.get("first", ())]
     examples = tuple(found.get("examples", first))

@@ -42,7 +42,7 @@ def judge(measurement: Measurement, params: SchemaParams) -> CheckResult:  # noq
         figures=tuple(_figures(body)),
         findings=tuple(_findings(body, broken, structure)),
         not_checked=NOT_CHECKED,
-        details=_details(body, broken),
+        details=_details(body, broken, structure),
     )
 
 
@@ -99,7 +99,10 @@ def _figures(body: Mapping[str, Any]) -> Iterator[Figure]:
             value=None if failures is None else decimal_text(failures),
             n=rows,
             limit="0",
-            group={"column": ", ".join(rule["columns"]), "expected": rule["expected"]},
+            group={
+                "column" if len(rule["columns"]) == 1 else "columns": ", ".join(rule["columns"]),
+                "expected": rule["expected"],
+            },
             status=status,
             note=rule["note"],
         )
@@ -131,7 +134,7 @@ def _findings(body: Mapping[str, Any], broken: list[Any], structure: Mapping[str
         )
 
 
-def _details(body: Mapping[str, Any], broken: list[Any]) -> dict[str, Any]:
+def _details(body: Mapping[str, Any], broken: list[Any], structure: Mapping[str, Any]) -> dict[str, Any]:
     """Where the failures lie. Rows and values are those of the examples; the counts are of the whole file."""
     counts: dict[str, int] = {}
     for rule in broken:
@@ -140,10 +143,14 @@ def _details(body: Mapping[str, Any], broken: list[Any]) -> dict[str, Any]:
     examples = [example for rule in broken for example in rule["examples"]]
     return {
         "rows": body["rows"],
+        "min_rows": body["min_rows"],
+        "max_rows": body["max_rows"],
+        "structure": dict(structure),
         "missing_columns": body["missing"],
         "unexpected_columns": body["unexpected"],
         "failure_counts": dict(counts),
         # Rows of Spark have no numbers.
         "failing_rows": sorted({example["row"] for example in examples if example["row"] is not None}),
         "failing_values": sorted({example["value"] for example in examples}),
+        "masked": body["masked"],
     }

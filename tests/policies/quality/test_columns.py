@@ -173,8 +173,8 @@ def test_instants_are_held_to_the_time_of_the_check(
 
 def test_dates_and_instants_have_types_too(tmp_path: Path) -> None:
     known = facts_of(tmp_path, {"d": [date(2026, 11, 20)], "t": pl.Series(["2026-11-21T00:00:00"]).str.to_datetime()})
-    assert reading(known, "freshness", {"column": "d"})["newest"] == "2026-11-20T00:00:00Z"
-    assert reading(known, "freshness", {"column": "t"})["newest"] == "2026-11-21T00:00:00Z"
+    assert reading(known, "freshness", {"column": "d"})["newest"] == "2026-11-20T00:00:00+00:00"
+    assert reading(known, "freshness", {"column": "t"})["newest"] == "2026-11-21T00:00:00+00:00"
     with pytest.raises(MeasurementRefused, match="instants"):
         reading(facts_of(tmp_path, {"d": [1]}), "freshness", {"column": "d"})
 
