@@ -124,14 +124,15 @@ def _described(
     nodes = graph_nodes(links.unit, shown, links.aliases)
     places = {node.row_id: place for place, node in enumerate(nodes)}
     jobs = {node.row_id for node in nodes if node.kind == "job"}
-    edges = set()
-    for path in found:
-        way = path.way if path.direction == "downstream" else path.way[::-1]
-        for source, target in pairwise(way):
-            edges.add((source, target, True) if source in jobs else (target, source, False))
+    ways = [path.way if path.direction == "downstream" else path.way[::-1] for path in found]
+    passed = {ends for way in ways for ends in pairwise(way)}
+    direct = {(source, target) for source, target in passed if (source in jobs) == (target in jobs)}
+    edges = {
+        (source, target, True) if source in jobs else (target, source, False) for source, target in passed - direct
+    }
     return Connections(
         paths=tuple(Path(path.direction, tuple(places[node] for node in path.way)) for path in found),
         nodes=tuple(nodes),
-        edges=tuple(graph_edges(links.unit, edges, places, links)),
+        edges=tuple(graph_edges(links.unit, edges, direct, places, links)),
         is_truncated=is_truncated,
     )

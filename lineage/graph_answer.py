@@ -13,7 +13,10 @@ from lineage.graph import Edge
 from lineage.identity import NodeKind, node_id_text
 from lineage.links import StoredLinks
 from lineage.reading import Reader, among, until
-from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow, RunRow
+from lineage.tables import OUTPUT, EdgeRow, FlowEdgeRow, FlowRow, NodeRow, RunDatasetRow, RunRow
+
+Ends = tuple[int, int]
+"""Source and target of a flow, as row ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +112,68 @@ class _Seen:
             self.latest = other.latest
 
 
-def graph_edges(unit: Reader, edges: set[Edge], places: Mapping[int, int], links: StoredLinks) -> list[GraphEdge]:
+def graph_edges(
+    unit: Reader, edges: set[Edge], direct: set[Ends], places: Mapping[int, int], links: StoredLinks
+) -> list[GraphEdge]:
     """The edges between nodes at the places, by their ends; with ``links.as_of``, as they had been seen by then."""
-    stored = _stored(unit, edges, links)
+    stored = _stored(unit, edges, links) if edges else {}
     if links.as_of is not None:
         _replay(unit, stored, links)
-    runs = _run_ids(unit, [seen.latest[1] for seen in stored.values() if seen.latest is not None])
+    by_ends = {(job, node) if writes else (node, job): seen for (job, node, writes), seen in stored.items()}
+    if direct:
+        by_ends |= _direct(unit, direct, links)
+    runs = _run_ids(unit, [seen.latest[1] for seen in by_ends.values() if seen.latest is not None])
     answer = [
         GraphEdge(
-            places[job if is_output else dataset],
-            places[dataset if is_output else job],
+            places[source],
+            places[target],
             seen.first,
             seen.last,
             seen.count,
             None if seen.latest is None else runs.get(seen.latest[1]),
         )
-        for (job, dataset, is_output), seen in stored.items()
+        for (source, target), seen in by_ends.items()
     ]
     return sorted(answer, key=lambda edge: (edge.source, edge.target))
+
+
+def _direct(unit: Reader, direct: set[Ends], links: StoredLinks) -> dict[Ends, _Seen]:
+    """The links between two datasets or two jobs; ``run_count`` counts the runs that told of one."""
+    edge, flow = FlowEdgeRow, FlowRow
+    names = {member: node for ends in direct for node in ends for member in links.aliases.members(node)}
+    query = sa.select(
+        edge.source_id, edge.target_id, edge.job_id, edge.first_seen, edge.last_seen, edge.latest_stamp,
+        edge.latest_run_id,
+    ).where(
+        sa.text("is_explicit >= 2"),
+        among(unit, edge.source_id, sorted(names)),
+        among(unit, edge.target_id, sorted(names)),
+        until(edge.first_seen, links.as_of),
+    )  # fmt: skip
+    found: dict[Ends, _Seen] = {}
+    jobs = set()
+    for source, target, job, first, last, stamp, run in unit.session.execute(query):
+        ends = (names[source], names[target])
+        if ends not in direct:
+            continue
+        jobs.add(job)
+        is_later = links.as_of is not None and last > links.as_of
+        seen = _Seen(first, first if is_later else last, 0, None if run is None or is_later else (stamp, run))
+        if ends in found:
+            found[ends].join(seen)
+        else:
+            found[ends] = seen
+    counted = sa.select(flow.source_id, flow.target_id, flow.run_id).where(
+        among(unit, flow.job_id, sorted(jobs)),
+        among(unit, flow.source_id, sorted(names)),
+        among(unit, flow.target_id, sorted(names)),
+        flow.run_id != 0,
+        until(flow.first_seen, links.as_of),
+    )
+    for source, target, _ in unit.session.execute(counted.distinct()):
+        if (names[source], names[target]) in found:
+            found[(names[source], names[target])].count += 1
+    return found
 
 
 def _stored(unit: Reader, edges: set[Edge], links: StoredLinks) -> dict[Edge, _Seen]:

@@ -57,6 +57,7 @@ class StoredLinks:
     mode: EdgesMode = "ever"
     aliases: Aliases = field(init=False)
     _has_hidden: bool | None = field(default=None, init=False)
+    _has_direct: bool | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Share one resolution of aliases over the whole walk."""
@@ -80,6 +81,8 @@ class StoredLinks:
 
     def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:
         """(near, far) for datasets linked to datasets, and jobs to jobs, with nothing between them."""
+        if not self._links_directly():
+            return []
         members = {member: node for node in nodes for member in self.aliases.members(node)}
         edge, upstream = FlowEdgeRow, direction == "upstream"
         here, there = (edge.target_id, edge.source_id) if upstream else (edge.source_id, edge.target_id)
@@ -93,6 +96,13 @@ class StoredLinks:
             rows = self._told_last(rows)
         canonical = self.aliases.canonical([row[1] for row in rows])
         return sorted({(members[row[0]], canonical.get(row[1], row[1])) for row in rows})
+
+    def _links_directly(self) -> bool:
+        """Whether any direct link is stored, so that a walk on an instance without them asks once."""
+        if self._has_direct is None:
+            query = sa.select(FlowEdgeRow.target_id).where(sa.text("is_explicit >= 2")).limit(1)
+            self._has_direct = self.unit.session.scalar(query) is not None
+        return self._has_direct
 
     def _told_last(self, rows: Sequence[Any]) -> list[Any]:
         """The direct links that the latest run of their job told, or that nothing was declared in place of since."""

@@ -18,6 +18,9 @@ from lineage.tables import NodeRow
 
 Directions = Literal["upstream", "downstream", "both"]
 
+Start = NodeRow
+"""A stored node that a question starts at; what it is lineage alone looks into."""
+
 DEFAULT_NODE_LIMIT = 1_000
 MAX_NODE_LIMIT = 10_000
 
@@ -96,6 +99,12 @@ class Reached:
         inside = self.distances
         return {edge for edge in self.found.edges if edge[0] in inside and edge[1] in inside}
 
+    @property
+    def direct_edges(self) -> set[tuple[int, int]]:
+        """The direct links between the nodes that are shown, as (source, target)."""
+        inside = self.distances
+        return {ends for ends in self.found.direct_edges if ends[0] in inside and ends[1] in inside}
+
 
 def reach(unit: Reader, start: NodeRow, query: GraphQuery) -> Reached:
     """The nodes within reach of ``start`` that are asked for, nearest first, cut to the limit.
@@ -114,7 +123,8 @@ def reach(unit: Reader, start: NodeRow, query: GraphQuery) -> Reached:
     matched = {node: at for node, at in found.distances.items() if node in kept}
     shown = _nearest(links, first, matched, query.node_limit)
     cut = kept - shown.keys()
-    frontier = {end for pairs, _ in found.hops for pair in pairs if cut.intersection(pair) for end in pair}
+    steps = [*(pair for pairs, _ in found.hops for pair in pairs), *found.direct]
+    frontier = {end for pair in steps if cut.intersection(pair) for end in pair}
     return Reached(
         first, links, found, shown, (frontier | found.frontier) & shown.keys(), bool(cut) or found.is_truncated
     )
@@ -147,7 +157,7 @@ def neighbourhood(unit: Reader, start: NodeRow, query: GraphQuery) -> Graph:
     return Graph(
         start=places[reached.start],
         nodes=tuple(nodes),
-        edges=tuple(graph_edges(unit, reached.edges, places, reached.links)),
+        edges=tuple(graph_edges(unit, reached.edges, reached.direct_edges, places, reached.links)),
         frontier=tuple(sorted(places[node] for node in reached.frontier)),
         is_truncated=reached.is_truncated,
     )

@@ -66,8 +66,8 @@ def _database_of(events: Sequence[Event]) -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="assay-lineage-") as folder:
         database = Database(f"sqlite:///{folder}/lineage.db")
         try:
-            tables = [Row.metadata.tables[row.__tablename__] for row in (EventRow, PayloadRow, *DERIVED)]
-            Row.metadata.create_all(database.engine, tables)
+            rows: tuple[type[Row], ...] = (EventRow, PayloadRow, *DERIVED)
+            Row.metadata.create_all(database.engine, [Row.metadata.tables[row.__tablename__] for row in rows])
             with database.unit() as unit:
                 insert_events(unit, events)
                 write(unit, derive((event, event.time) for event in events))

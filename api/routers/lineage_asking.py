@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from api.answers import instant
 from governance.errors import Conflict, InputRefused
+from lineage import neighbourhood
 from lineage.filters import Everything, NodeFilter
 from lineage.identity import NodeKind, name_fault, node_id_splits
 from lineage.links import EdgesMode
 from lineage.neighbourhood import DEFAULT_NODE_LIMIT, MAX_NODE_LIMIT, Directions, GraphQuery, resolve
 from lineage.reading import Reader
-from lineage.tables import NodeRow
 
 Depth = Annotated[int | None, Query(ge=0, le=1_000_000, description="Jobs entered after the start; default: all.")]
 NodeLimit = Annotated[int, Query(ge=1, le=MAX_NODE_LIMIT, description="Most nodes in the answer.")]
@@ -71,7 +71,7 @@ class GraphAsked(ListQuery):
     node_limit: NodeLimit = DEFAULT_NODE_LIMIT
 
 
-def listed_start(request: Request, unit: Reader, asked: ListQuery) -> NodeRow:
+def listed_start(request: Request, unit: Reader, asked: ListQuery) -> neighbourhood.Start:
     """The stored node that a question with filters starts at.
 
     Raises:
@@ -128,7 +128,7 @@ def graph_query(asked: Walked, node_limit: int | None, chosen: NodeFilter = Ever
     return GraphQuery(asked.direction, asked.depth, node_limit, instant(asked.as_of), asked.edges, chosen)
 
 
-def start_of(request: Request, unit: Reader, asked: Node) -> NodeRow:
+def start_of(request: Request, unit: Reader, asked: Node) -> neighbourhood.Start:
     """The stored node that the question starts at.
 
     Raises:
