@@ -67,7 +67,8 @@ def _events(state: State, found: Keys) -> Response:
 def _instant(text: str, pointer: str) -> datetime | None:
     if not text:
         return None
-    read = read_time(text)
+    # The web pages do not encode what they send, and an unencoded plus arrives as a space.
+    read = read_time(text.replace(" ", "+") if "T" in text else text)
     if read is None:
         raise InputRefused(
             expected="a date and time as in RFC 3339", found=text[:64], remedy="Correct it.", pointer=pointer

@@ -23,8 +23,6 @@ def column_document(unit: Reader, start: Node, *, depth: int | None, with_downst
 
     def versions(datasets: Sequence[int]) -> Mapping[int, str | None]:
         rows = nodes_by_id(unit, datasets)
-        return {
-            node: str(entity_uuid(row.version_identity or bare_version(row.identity))) for node, row in rows.items()
-        }
+        return {node: entity_uuid(row.version_identity or bare_version(row.identity)) for node, row in rows.items()}
 
     return column_nodes(stored, fields, versions, depth=depth, with_downstream=with_downstream)

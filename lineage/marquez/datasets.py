@@ -77,7 +77,7 @@ class _Known:
             "fields": field_documents(content, marks, self.fields.get(node, ())),
             "lastModifiedAt": time_text(max(written, default=None)),
             "lastLifecycleState": change or "",
-            "currentVersion": str(entity_uuid(version or bare_version(row.identity))),
+            "currentVersion": entity_uuid(version or bare_version(row.identity)),
             "columnLineage": self.columns.get(node) or None,
             "facets": dict(facets),
             "deleted": change == "DROP",
@@ -190,7 +190,7 @@ def bare_version_document(unit: Reader, entity: Entity, facets: Facets | None = 
 
 
 def _versioned(entity: Entity, identity: bytes, lifecycle: str | None) -> dict[str, Any]:
-    version = str(entity_uuid(identity))
+    version = entity_uuid(identity)
     return {
         "id": {"namespace": entity.row.namespace, "name": entity.row.name, "version": version},
         "version": version,
@@ -200,7 +200,7 @@ def _versioned(entity: Entity, identity: bytes, lifecycle: str | None) -> dict[s
 
 def schema_uuid(dataset: bytes, fields: bytes | None) -> str | None:
     """The UUID of a schema of a dataset: of its paths and types; null without one."""
-    return None if fields is None else str(entity_uuid(schema_identity(dataset, fields)))
+    return None if fields is None else entity_uuid(schema_identity(dataset, fields))
 
 
 def _creators(unit: Reader, versions: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -241,5 +241,5 @@ def version_of_uuid(unit: Reader, entity: Entity, text: str) -> DatasetVersionRo
         DatasetVersionRow.identity < after,
         DatasetVersionRow.node_id.in_(entity.members),
     )
-    found = {str(entity_uuid(row.identity)): row for row in unit.session.scalars(query)}
+    found = {entity_uuid(row.identity): row for row in unit.session.scalars(query)}
     return found.get(text.lower())

@@ -121,7 +121,7 @@ def job_version_page(unit: Reader, job: Entity, page: Page) -> tuple[list[dict[s
 
 def job_version_document(unit: Reader, job: Entity, uuid: str) -> dict[str, Any] | None:
     """The version that a UUID stands for; None where the job has none such."""
-    chosen = [version for version in job_versions(unit, job) if str(entity_uuid(version.digest)) == uuid.lower()]
+    chosen = [version for version in job_versions(unit, job) if entity_uuid(version.digest) == uuid.lower()]
     return next(iter(_documents(unit, job, chosen)), None)
 
 
@@ -131,10 +131,10 @@ def _documents(unit: Reader, job: Entity, versions: Sequence[JobVersion]) -> lis
     names = {"namespace": job.row.namespace, "name": job.row.name}
     return [
         {
-            "id": {**names, "version": str(entity_uuid(version.digest))},
+            "id": {**names, "version": entity_uuid(version.digest)},
             "name": job.row.name,
             "createdAt": time_text(version.created_at),
-            "version": str(entity_uuid(version.digest)),
+            "version": entity_uuid(version.digest),
             "namespace": job.row.namespace,
             "location": version.location,
             "inputs": [node.document() for node in version.inputs],

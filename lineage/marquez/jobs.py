@@ -37,14 +37,14 @@ def job_documents(
     rows = {row.id: row for row in unit.session.connection().execute(query)}
     latest = latest_run_keys(unit, jobs, most_runs)
     runs = read_runs(unit, [run for held in latest.values() for run in held])
-    marks, ends = marks_of(unit, jobs), ends_of(unit, jobs)
+    marks, ends = marks_of(unit, jobs), ends_of(unit, jobs, runs)
     return [
         {
             **_described(rows[job], marks[job]),
             **_ran(latest[job], runs),
             "inputs": [node.document() for node in ends[job][0]],
             "outputs": [node.document() for node in ends[job][1]],
-            "currentVersion": str(entity_uuid(current_version(rows[job].identity, ends[job], marks[job].location))),
+            "currentVersion": entity_uuid(current_version(rows[job].identity, ends[job], marks[job].location)),
             "facets": dict((facets or {}).get(job, {})),
         }
         for job in jobs
@@ -55,13 +55,22 @@ Ends = tuple[list[NodeName], list[NodeName]]
 """What a job reads and what it writes."""
 
 
-def ends_of(unit: Reader, jobs: Sequence[int]) -> dict[int, Ends]:
-    """What the latest run of each job that named datasets read and wrote, or what the job declared; by names."""
+def ends_of(unit: Reader, jobs: Sequence[int], runs: RunBatch | None = None) -> dict[int, Ends]:
+    """What the latest run of each job that named datasets read and wrote, or what the job declared; by names.
+
+    ``runs`` are runs that were read already; of one among them nothing is asked again.
+    """
     links = StoredLinks(unit, mode="current")
-    pairs = [list(links.datasets(jobs, "upstream")), list(links.datasets(jobs, "downstream"))]
-    names = node_names(unit, {node for held in pairs for _, node in held})
-    inputs, outputs = (_by_job(held, names) for held in pairs)
-    return {job: (inputs.get(job, []), outputs.get(job, [])) for job in jobs}
+    latest = {} if runs is None else links.latest_runs(jobs)
+    known = {job: runs.ends(run) for job, run in latest.items() if runs is not None and run in runs.rows and run}
+    others = [job for job in jobs if job not in known]
+    found: dict[int, Ends] = {job: ([], []) for job in others}
+    if others:
+        pairs = [list(links.datasets(others, "upstream")), list(links.datasets(others, "downstream"))]
+        names = node_names(unit, {node for held in pairs for _, node in held})
+        inputs, outputs = (_by_job(held, names) for held in pairs)
+        found = {job: (inputs.get(job, []), outputs.get(job, [])) for job in others}
+    return {**found, **known}
 
 
 def _by_job(pairs: Iterable[tuple[int, int]], names: Mapping[int, NodeName]) -> dict[int, list[NodeName]]:
@@ -116,5 +125,5 @@ def _ran(latest: Sequence[int], runs: RunBatch) -> dict[str, Any]:
         "simpleName": name.removeprefix(f"{row.parent_name}.") or name,
         "parentJobName": row.parent_name,
         "parentJobNamespace": row.parent_namespace,
-        "parentJobUuid": str(entity_uuid(parent)),
+        "parentJobUuid": entity_uuid(parent),
     }

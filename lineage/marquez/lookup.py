@@ -1,7 +1,6 @@
 """Finding what a path or node id names: namespaces, datasets and jobs under any of their names, runs, versions."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -81,13 +80,14 @@ def require_run(unit: Reader, run_id: str) -> RunRow:
     return find_run(unit, run_id)
 
 
-def entity_uuid(digest: bytes) -> UUID:
+def entity_uuid(digest: bytes) -> str:
     """The UUID that stands for a digest where Marquez's shape needs one: its first 16 bytes.
 
     Source: RFC 9562, section 5.8 (version 8).
     """
-    value = int.from_bytes(digest[:16], "big")
-    return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62)
+    text = digest[:16].hex()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _require_name(name: str, pointer: str) -> None:

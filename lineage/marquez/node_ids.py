@@ -98,14 +98,14 @@ def _told(unit: Reader, entity: Entity, version: str) -> datetime | None:
     """
     if entity.row.kind == "job":
         for known in job_versions(unit, entity):
-            if str(entity_uuid(known.digest)) == version.lower():
+            if entity_uuid(known.digest) == version.lower():
                 run = None if known.latest is None else unit.session.get_one(RunRow, known.latest)
                 return None if run is None else run.last_event
     else:
         row = version_of_uuid(unit, entity, version)
         if row is not None:
             return stamp_time(row.last_stamp)
-        if version.lower() == str(entity_uuid(bare_version(entity.row.identity))):
+        if version.lower() == entity_uuid(bare_version(entity.row.identity)):
             return None
     raise NotFound(
         expected="the UUID of a stored version", found=version, remedy="Leave `#` and what follows out for what is now."

@@ -75,8 +75,12 @@ def _merge(held: Facets, told: Mapping[str, Any]) -> None:
 def run_document(unit: Reader, run: RunRow) -> dict[str, Any]:
     """The run in Marquez's shape with its arguments and facets."""
     document, told = run_documents(unit, [run.id])[0], run_facets(unit, run)
-    for role, versions in (("input", document["inputDatasetVersions"]), ("output", document["outputDatasetVersions"])):
-        for version in versions:
-            names = version["datasetVersionId"]
-            version["facets"] = told.datasets.get((role, names["namespace"], names["name"]), {})
-    return {**document, "args": told.args, "facets": told.run}
+    ends = {
+        f"{role}DatasetVersions": [
+            {**version, "facets": told.datasets.get((role, names["namespace"], names["name"]), {})}
+            for version in document[f"{role}DatasetVersions"]
+            for names in [version["datasetVersionId"]]
+        ]
+        for role in ("input", "output")
+    }
+    return {**document, **ends, "args": told.args, "facets": told.run}

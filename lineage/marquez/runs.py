@@ -3,17 +3,15 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from governance.clock import rfc3339
 from lineage.descriptions import evidence_of
 from lineage.fact_tables import TextRow
-from lineage.identity import run_uuid
 from lineage.labels import location_in
 from lineage.marquez.lookup import entity_uuid
 from lineage.reading import Reader, among
@@ -21,8 +19,8 @@ from lineage.state import run_state
 from lineage.tables import OUTPUT, DatasetVersionRow, NodeRow, RunDatasetRow, RunRow, VersionUseRow
 
 _COLUMNS = (
-    RunRow.id, RunRow.run_id, RunRow.job_id, RunRow.first_start, RunRow.first_running, RunRow.end_stamp,
-    RunRow.end_kinds, RunRow.first_event, RunRow.last_event, RunRow.nominal_start, RunRow.nominal_end,
+    RunRow.id, RunRow.run_id, RunRow.served_uuid, RunRow.job_id, RunRow.first_start, RunRow.first_running,
+    RunRow.end_stamp, RunRow.end_kinds, RunRow.first_event, RunRow.last_event, RunRow.nominal_start, RunRow.nominal_end,
     RunRow.parent_namespace, RunRow.parent_name, RunRow.location_digest,
 )  # fmt: skip
 """What a list reads of a run."""
@@ -57,10 +55,12 @@ class RunBatch:
     names: dict[int, NodeName] = field(default_factory=dict)
     locations: dict[bytes, str | None] = field(default_factory=dict)
     _job_versions: dict[Any, bytes] = field(default_factory=dict)
+    _shown: dict[tuple[int, bytes], dict[str, Any]] = field(default_factory=dict)
 
-    def has_datasets(self, run: int) -> bool:
-        """Whether the run named a dataset."""
-        return run in self.inputs or run in self.outputs
+    def ends(self, run: int) -> tuple[list[NodeName], list[NodeName]]:
+        """What the run read and what it wrote, by names."""
+        named = self.names
+        return [named[node] for node in self.inputs.get(run, ())], [named[node] for node in self.outputs.get(run, ())]
 
     def location(self, run: int) -> str | None:
         """Where the code of the run lay, as its own events say."""
@@ -82,9 +82,9 @@ class RunBatch:
         """The run in Marquez's shape, without what only its events say (``args`` and facets)."""
         row, state = self.rows[run], run_state(evidence_of(self.rows[run]))
         return {
-            "id": str(run_uuid(row.run_id)),
-            "createdAt": rfc3339(row.first_event),
-            "updatedAt": rfc3339(row.last_event),
+            "id": row.served_uuid or row.run_id,
+            "createdAt": time_text(row.first_event),
+            "updatedAt": time_text(row.last_event),
             "nominalStartTime": time_text(row.nominal_start),
             "nominalEndTime": time_text(row.nominal_end),
             "state": state.state,
@@ -94,7 +94,7 @@ class RunBatch:
             "args": {},
             "jobVersion": {
                 **self.names[row.job_id].document(),
-                "version": str(entity_uuid(self.job_version(run))),
+                "version": entity_uuid(self.job_version(run)),
             },
             "inputDatasetVersions": self._versions(run, 0, self.inputs.get(run, ())),
             "outputDatasetVersions": self._versions(run, OUTPUT, self.outputs.get(run, ())),
@@ -103,13 +103,18 @@ class RunBatch:
 
     def _versions(self, run: int, role: int, nodes: Sequence[int]) -> list[dict[str, Any]]:
         return [
-            {
-                "datasetVersionId": {**self.names[node].document(), "version": str(entity_uuid(digest))},
-                "facets": {},
-            }
+            self._version(node, digest)
             for node in nodes
             for digest in self.versions.get((run, role, node)) or [bare_version(self.names[node].identity)]
         ]
+
+    def _version(self, node: int, digest: bytes) -> dict[str, Any]:
+        """A version as runs name it; runs of one job mostly name the same."""
+        key = node, digest
+        if key not in self._shown:
+            named = {**self.names[node].document(), "version": entity_uuid(digest)}
+            self._shown[key] = {"datasetVersionId": named, "facets": {}}
+        return self._shown[key]
 
 
 def job_version_digest(job: bytes, inputs: Sequence[bytes], outputs: Sequence[bytes], location: str | None) -> bytes:
@@ -127,11 +132,12 @@ def bare_version(dataset: bytes) -> bytes:
 def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
     """The runs with these row ids and what lists show of them."""
     connection = unit.session.connection()
-    rows = {row.id: row for row in connection.execute(sa.select(*_COLUMNS).where(among(unit, RunRow.id, runs)))}
+    rows = {row.id: row for row in connection.execute(sa.select(*_COLUMNS).where(among(unit, RunRow.id, runs))).all()}
     batch = RunBatch(rows)
     ends = sa.select(RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id)
     nodes = {row.job_id for row in rows.values()}
-    for run, role, node in connection.execute(ends.where(among(unit, RunDatasetRow.run_id, runs)).distinct()):
+    # A set, since a run that two jobs share named its datasets once for each.
+    for run, role, node in set(connection.execute(ends.where(among(unit, RunDatasetRow.run_id, runs))).all()):
         (batch.outputs if role == OUTPUT else batch.inputs)[run].append(node)
         nodes.add(node)
     batch.names = node_names(unit, nodes)
@@ -145,19 +151,21 @@ def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
 def node_names(unit: Reader, nodes: set[int]) -> dict[int, NodeName]:
     """Identity and names of each node."""
     query = sa.select(NodeRow.id, NodeRow.identity, NodeRow.namespace, NodeRow.name)
-    found = unit.session.connection().execute(query.where(among(unit, NodeRow.id, sorted(nodes))))
+    found = unit.session.connection().execute(query.where(among(unit, NodeRow.id, sorted(nodes)))).all()
     return {number: NodeName(identity, namespace, name) for number, identity, namespace, name in found}
 
 
 def _read_versions(unit: Reader, batch: RunBatch) -> None:
     """What the runs said of versions; where one said nothing, the newest told before it ended."""
-    use, version = VersionUseRow, DatasetVersionRow
-    query = (
-        sa.select(use.run_id, use.role, version.node_id, version.identity)
-        .join(version, version.id == use.version_id)
-        .where(among(unit, use.run_id, list(batch.rows)))
-    )
-    for run, role, node, identity in unit.session.connection().execute(query):
+    use, version, connection = VersionUseRow, DatasetVersionRow, unit.session.connection()
+    query = sa.select(use.run_id, use.role, use.version_id).where(among(unit, use.run_id, list(batch.rows)))
+    uses = connection.execute(query).all()
+    # Apart from the uses, since the runs of a job mostly use the same versions.
+    told = sa.select(version.id, version.node_id, version.identity)
+    told = told.where(among(unit, version.id, sorted({number for _, _, number in uses})))
+    versions = {number: (node, identity) for number, node, identity in connection.execute(told).all()}
+    for run, role, number in uses:
+        node, identity = versions[number]
         batch.versions[(run, role, node)].append(identity)
     for held in batch.versions.values():
         held.sort()
@@ -182,7 +190,7 @@ def _read_versions(unit: Reader, batch: RunBatch) -> None:
         .join(RunRow, RunRow.id == RunDatasetRow.run_id)
         .where(among(unit, RunDatasetRow.run_id, sorted(silent)))
     )
-    for run, role, node, identity in unit.session.connection().execute(mentioned):
+    for run, role, node, identity in connection.execute(mentioned).all():
         if identity is not None and (run, role, node) not in batch.versions:
             batch.versions[(run, role, node)] = [identity]
 
@@ -206,11 +214,6 @@ def run_documents(unit: Reader, runs: Sequence[int]) -> list[dict[str, Any]]:
     return [batch.document(run) for run in runs]
 
 
-def parent_of(row: Any) -> Mapping[str, Any]:
-    """The members of a job's document that a run's parent facet gives."""
-    return {"parentJobName": row.parent_name, "parentJobNamespace": row.parent_namespace}
-
-
 def time_text(instant: datetime | None) -> str | None:
-    """The instant as Marquez's answers spell it; null where there is none."""
-    return None if instant is None else rfc3339(instant)
+    """A stored instant, which is in UTC, as answers spell it; null where there is none."""
+    return None if instant is None else instant.isoformat().replace("+00:00", "Z")

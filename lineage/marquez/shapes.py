@@ -72,7 +72,7 @@ def dataset_version_document(unit: Reader, namespace: str, dataset: str, version
         members = dict.fromkeys(found.members, found.id)
         told = facets_of(unit, DATASET_FACETS, members, stamp_time(row.last_stamp))[found.id]
         return version_documents(unit, found, [row.id], {row.id: {**told.role_facets, **told.facets}})[0]
-    if version.lower() == str(entity_uuid(bare_version(found.row.identity))):
+    if version.lower() == entity_uuid(bare_version(found.row.identity)):
         return bare_version_document(unit, found, _dataset_facets(unit, found))
     raise _no_version(version)
 
