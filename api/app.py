@@ -17,6 +17,7 @@ from api.routers import (
     lineage,
     lineage_columns,
     lineage_graph,
+    lineage_intake,
     lineage_runs,
     lineage_search,
     marquez_datasets,
@@ -64,8 +65,8 @@ MARQUEZ = (
 """The modules whose routes are those of Marquez's API."""
 
 SUBJECTS = (
-    health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ, evidence,
-    policies, schemas, gate, reports, proof,
+    lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
+    evidence, policies, schemas, gate, reports, proof,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 
@@ -100,7 +101,9 @@ def _tasks(database: Database, context: GateContext) -> list[Task]:
     asked = context.settings.lineage
     tasks: list[Task] = [EvaluationTask(database, context)]
     if asked.forward_to is not None:
-        tasks.append(OutboxTask(database, open_sender(asked.forward_to)))
+        # A transport tries several times before it gives up, which takes longer than a row of other work is held.
+        lease_seconds = 4 * context.settings.work.lease_seconds
+        tasks.append(OutboxTask(database, open_sender(asked.forward_to), lease_seconds=lease_seconds))
     if asked.retention_days is not None:
         tasks.append(RetentionTask(database, days=asked.retention_days))
     return tasks

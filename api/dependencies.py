@@ -42,11 +42,11 @@ WriteUnit = Annotated[Unit, Depends(_open_unit, scope="function")]
 ReadingUnit = Annotated[ReadUnit, Depends(_open_read_unit, scope="function")]
 
 
-def principal_of(request: Request) -> Principal:
-    """Who asks.
+def bearer_token(request: Request) -> str:
+    """The key that the request carries, whatever it is worth.
 
     Raises:
-        NotAuthenticated: no key, or one that is not valid.
+        NotAuthenticated: none.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -55,8 +55,32 @@ def principal_of(request: Request) -> Principal:
             found="none",
             remedy="Make a key with `assay keys create` and send it.",
         )
+    return token.strip()
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks.
+
+    Raises:
+        NotAuthenticated: no key, or one that is not valid.
+    """
+    token = bearer_token(request)
     with state_of(request).database.read_unit() as unit:
-        return authenticate(unit, token.strip())
+        return authenticate(unit, token)
+
+
+def require(principal: Principal, needed: Permission) -> None:
+    """Return when the principal has the permission.
+
+    Raises:
+        NotPermitted: his roles do not give it.
+    """
+    if not principal.may(needed):
+        raise NotPermitted(
+            expected=f"a key with the permission {needed.value}",
+            found=f"the roles {', '.join(principal.roles)}",
+            remedy="Use a key with another role.",
+        )
 
 
 PrincipalOf = Annotated[Principal, Depends(principal_of)]
@@ -67,12 +91,7 @@ def permit(permission: Permission | str) -> Any:
     needed = Permission(permission)
 
     def check(principal: PrincipalOf) -> None:
-        if not principal.may(needed):
-            raise NotPermitted(
-                expected=f"a key with the permission {needed.value}",
-                found=f"the roles {', '.join(principal.roles)}",
-                remedy="Use a key with another role.",
-            )
+        require(principal, needed)
 
     check.permission = needed  # type: ignore[attr-defined] # read by the test that walks every route
     return Depends(check)

@@ -15,8 +15,10 @@ from sqlalchemy.dialects import postgresql
 
 from governance.database import Unit, UTCDateTime
 
-PARAMETERS = 999
-"""Values of one statement on SQLite: what any build of it takes."""
+PARAMETERS = 32766
+"""Values of one statement on SQLite, from version 3.32 on."""
+
+MOST_ROWS = 256
 
 _POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
@@ -35,7 +37,7 @@ def run(unit: Unit, text: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]
         result = connection.exec_driver_sql(text, arrays)
         return result.all() if result.returns_rows else ()
     # Statements of 2, 4, 8 and more rows stay prepared; one for each row would let go of the interpreter for each.
-    start, size = 0, 1 << (PARAMETERS // len(rows[0])).bit_length() - 1
+    start, size = 0, 1 << min(MOST_ROWS, PARAMETERS // len(rows[0])).bit_length() - 1
     while start < len(rows):
         while size > len(rows) - start:
             size //= 2

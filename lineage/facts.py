@@ -19,6 +19,8 @@ from lineage.identity import name_fault
 
 LIFECYCLES = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
 ERASURES = frozenset({"DROP", "TRUNCATE"})
+REMEMBERED_BYTES = 16 * 1024
+"""Of larger schemas nothing is remembered, so that memory does not depend on what producers send."""
 _MOST = 2**63 - 1  # the largest count that a BIGINT column holds
 
 
@@ -107,11 +109,16 @@ def deployment_row(event: Event) -> dict[str, Any] | None:
 
 def facet_keys(facets: Mapping[str, Any], role_facets: Mapping[str, Any]) -> bytes | None:
     """The keys of the facets that are set, of those deleted and of those of a role, as JSON; None without any."""
-    keys: tuple[list[str], list[str], list[str]] = ([], [], sorted(role_facets))
-    for key in sorted(facets):
-        facet = facets[key]
-        keys[isinstance(facet, dict) and facet.get("_deleted") is True].append(key)
-    return _document(keys) if any(keys) else None
+    if not facets and not role_facets:
+        return None
+    deleted = [key for key, facet in facets.items() if isinstance(facet, dict) and facet.get("_deleted") is True]
+    return _keys_document(tuple(facets), tuple(deleted), tuple(role_facets))
+
+
+@lru_cache(maxsize=4096)
+def _keys_document(keys: tuple[str, ...], deleted: tuple[str, ...], of_role: tuple[str, ...]) -> bytes:
+    """Most events of a producer carry the same facets."""
+    return _document([sorted(set(keys) - set(deleted)), sorted(deleted), sorted(of_role)])
 
 
 def schema_document(facets: Mapping[str, Any]) -> bytes | None:
@@ -126,9 +133,12 @@ def schema_document(facets: Mapping[str, Any]) -> bytes | None:
     if not isinstance(fields, list):
         return None
     try:
-        return _flattened(msgspec.json.encode(fields))
+        spelled = msgspec.json.encode(fields)
     except (UnicodeEncodeError, OverflowError):  # lone surrogates and integers beyond 64 bits
+        spelled = None
+    if spelled is None or len(spelled) > REMEMBERED_BYTES:
         return _document(list(_fields(fields, "")))
+    return _flattened(spelled)
 
 
 @lru_cache(maxsize=4096)
@@ -188,9 +198,8 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
     if document is None and version is None and change is None:
         return None
     schema = None if document is None else _identity_of(document)
-    identity = hashlib.sha256(_document([node.hex(), schema, version, change])).digest()
     return {
-        "identity": identity,
+        "identity": _version_identity(node, schema, version, change),
         "node_id": node,
         "version": version,
         "version_digest": None if version is None else version_digest(version),
@@ -208,9 +217,22 @@ def schema_identity(dataset: bytes, schema: bytes) -> bytes:
     return hashlib.sha256(_document([dataset.hex(), _identity_of(schema)])).digest()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
+def _version_identity(node: bytes, schema: str | None, version: str | None, change: str | None) -> bytes:
+    return hashlib.sha256(_document([node.hex(), schema, version, change])).digest()
+
+
 def _identity_of(schema: bytes) -> str:
     """The digest of paths and types: a description that changes makes no version."""
+    return _schema_digest(schema) if len(schema) <= REMEMBERED_BYTES else _digest_of_fields(schema)
+
+
+@lru_cache(maxsize=4096)
+def _schema_digest(schema: bytes) -> str:
+    return _digest_of_fields(schema)
+
+
+def _digest_of_fields(schema: bytes) -> str:
     return sha256(_document([field[:2] for field in json.loads(schema)]))
 
 

@@ -37,7 +37,9 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
+    """An event that was read and judged, and is to be stored."""
+
     event: Event
     findings: tuple[Finding, ...]
 
@@ -54,7 +56,20 @@ def record_events(
     Strict conformance of the settings holds whatever is asked. The log is appended last, since on PostgreSQL that
     makes every other writer wait until this unit ends.
     """
-    answers, leaves = store_events(unit, bodies, settings, conformance=conformance)
+    return record_read(unit, read_events(bodies, settings, conformance=conformance))
+
+
+def read_events(
+    bodies: Sequence[bytes], settings: LineageSettings, *, conformance: Conformance = "lenient"
+) -> list[Read | Refused]:
+    """The events read and judged, one result a body, in order; no database is asked."""
+    is_strict = "strict" in (conformance, settings.conformance)
+    return [_read(body, settings, is_strict) for body in bodies]
+
+
+def record_read(unit: Unit, read: Sequence[Read | Refused]) -> list[Recorded | Refused]:
+    """Store what ``read_events`` gave; one answer an event, in order."""
+    answers, leaves = _store(unit, read)
     if leaves:
         append(unit, leaves)
     return answers
@@ -68,9 +83,11 @@ def store_events(
     conformance: Conformance = "lenient",
 ) -> tuple[list[Recorded | Refused], list[Leaf]]:
     """As ``record_events``, but for the log: whoever has more to append in this unit appends these leaves with it."""
-    is_strict = "strict" in (conformance, settings.conformance)
-    read = [_read(body, settings, is_strict) for body in bodies]
-    accepted = {item.event.digest_bytes: item for item in read if isinstance(item, _Read)}
+    return _store(unit, read_events(bodies, settings, conformance=conformance))
+
+
+def _store(unit: Unit, read: Sequence[Read | Refused]) -> tuple[list[Recorded | Refused], list[Leaf]]:
+    accepted = {item.event.digest_bytes: item for item in read if isinstance(item, Read)}
     new = insert_events(unit, [item.event for item in accepted.values()])
     fresh = [item for digest, item in accepted.items() if digest in new]
     changes = derive((item.event, unit.now) for item in fresh)
@@ -79,7 +96,7 @@ def store_events(
     answers: list[Recorded | Refused] = []
     told: set[bytes] = set()
     for item in read:
-        if isinstance(item, _Read):
+        if isinstance(item, Read):
             digest = item.event.digest_bytes
             answers.append(Recorded(item.event.digest, len(item.findings), digest in told or digest not in new))
             told.add(digest)
@@ -94,7 +111,7 @@ def leaf(event: Event) -> Leaf:
     return Leaf(LEAF_KIND, f'{{"digest":"{event.digest}","kind":"lineage.event/v1"}}'.encode("ascii"))
 
 
-def _read(body: bytes, settings: LineageSettings, is_strict: bool) -> _Read | Refused:
+def _read(body: bytes, settings: LineageSettings, is_strict: bool) -> Read | Refused:
     try:
         if len(body) > settings.max_event_bytes:
             raise TooLarge(
@@ -110,4 +127,4 @@ def _read(body: bytes, settings: LineageSettings, is_strict: bool) -> _Read | Re
     except (InputRefused, MalformedBody, TooLarge) as refusal:
         pointer = refusal.pointer or ""
         return Refused(pointer, f"{pointer}: expected {refusal.expected}, found {refusal.found}", refusal)
-    return _Read(event, findings(event))
+    return Read(event, findings(event))

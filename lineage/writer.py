@@ -1,126 +1,196 @@
 """Group commit: events that wait for the database are stored together, and each is answered after the commit.
 
-There is no thread of its own. The first to come leads: he stores everything that waits, wakes those whose events are
-stored, and hands the lead to one of those that came meanwhile.
+One thread of its own stores; it is there while something waits. Callers read and judge their events before they queue
+them, so that one group is read while another is stored.
 """
 
+import asyncio
+import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
-from governance.database import Database
-from governance.errors import Busy, StorageUnavailable
+from governance.database import Database, Unit
+from governance.errors import AssayError, Busy, StorageUnavailable
 from governance.settings import LineageSettings
-from lineage.ingest import Conformance, Recorded, Refused, record_events
+from lineage.ingest import Conformance, Read, Recorded, Refused, read_events, record_read
 
-GROUP = 200
+GROUP = 400
 """Most events of one commit: enough to make the commit cheap, few enough to keep the first from waiting long."""
 
+SMALL_BYTES = 64 * 1024
 
-@dataclass
+Answers = list[Recorded | Refused]
+Admit = Callable[[Unit, str], AssayError | None]
+"""Says why whoever sent the token may not write now; None when he may."""
+
+
+@dataclass(eq=False)
 class _Waiting:
-    """An event that waits, and what became of it. ``woken`` is set when it is done, or when its thread is to lead."""
+    """The events of one call, and what became of them. ``tell`` is called once, when one of the two is set."""
 
-    body: bytes
-    conformance: Conformance
-    woken: threading.Event = field(default_factory=threading.Event)
-    answer: Recorded | Refused | None = None
-    fault: StorageUnavailable | DBAPIError | None = None
+    events: Sequence[Read | Refused]
+    token: str | None
+    tell: Callable[[], None]
+    loop: asyncio.AbstractEventLoop | None = None
+    answers: Answers = field(default_factory=list)
+    fault: BaseException | None = None
+    is_done: bool = False
 
-    @property
-    def is_done(self) -> bool:
-        """Whether it has been stored or refused, or could not be."""
-        return self.answer is not None or self.fault is not None
+    def result(self) -> Answers:
+        """One answer an event; raises what kept them from being stored."""
+        if self.fault is not None:
+            raise self.fault
+        return self.answers
 
 
 class EventWriter:
-    """The one place where single events of a process enter its database. Safe to call from many threads."""
+    """The one place where events of a process enter its database, from threads and from coroutines."""
 
-    def __init__(self, database: Database, settings: LineageSettings) -> None:
-        """Write into ``database``; at most ``settings.queue_events`` events wait."""
+    def __init__(
+        self, database: Database, settings: LineageSettings, admit: Admit = lambda _unit, _token: None
+    ) -> None:
+        """Write into ``database``; while ``settings.queue_events`` events or more wait, no more are taken.
+
+        ``admit`` is asked in the transaction, once for each token of a group.
+        """
+        self.waiting = 0
+        """How many events wait for a turn."""
         self._database = database
         self._settings = settings
+        self._admit = admit
         self._queue: deque[_Waiting] = deque()
         self._lock = threading.Lock()
-        self._is_led = False
+        self._is_storing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lineage-writer")
 
-    @property
-    def waiting(self) -> int:
-        """How many events wait for a turn."""
-        return len(self._queue)
+    def close(self) -> None:
+        """Return when everything that waits is stored; nothing is taken any more."""
+        self._thread.shutdown()
 
     def record(self, body: bytes, *, conformance: Conformance = "lenient") -> Recorded | Refused:
         """Store one event and return after the commit.
 
         Raises:
-            Busy: too many events wait. StorageUnavailable: the database did not take it; nothing of it was stored.
+            Busy: too much waits. StorageUnavailable: the database did not take it; nothing of it was stored.
         """
-        waiting = _Waiting(body, conformance)
-        if not self._enqueue(waiting):
-            waiting.woken.wait()
-        if not waiting.is_done:
-            self._lead(waiting)
-        if waiting.fault is not None:
-            raise waiting.fault
-        if waiting.answer is None:
-            raise RuntimeError("an event that is done has an answer or a fault")
-        return waiting.answer
+        events = read_events([body], self._settings, conformance=conformance)
+        told = threading.Event()
+        waiting = _Waiting(events, None, told.set)
+        self._enqueue(waiting)
+        told.wait()
+        return waiting.result()[0]
 
-    def _enqueue(self, waiting: _Waiting) -> bool:
-        """Whether its thread is the one to lead."""
+    async def take(self, bodies: Sequence[bytes], token: str, *, conformance: Conformance = "lenient") -> Answers:
+        """Store the events of one call, if ``token`` may write; one answer an event, after the commit.
+
+        Raises:
+            AssayError: as ``record``, and what keeps the token from writing.
+        """
+        self._require_room()
+        read = partial(read_events, bodies, self._settings, conformance=conformance)
+        # Handing a small event to another thread costs more than reading it.
+        is_small = sum(map(len, bodies)) <= SMALL_BYTES
+        events = read() if is_small else await asyncio.to_thread(read)
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+        waiting = _Waiting(events, token, lambda: None if told.done() else told.set_result(None), loop)
+        self._enqueue(waiting)
+        await told
+        return waiting.result()
+
+    def _require_room(self) -> None:
+        if self.waiting >= self._settings.queue_events:
+            raise Busy(
+                expected=f"at most {self._settings.queue_events} events that wait for the database",
+                found="more",
+                remedy="Send the event again later, or send batches.",
+            )
+
+    def _enqueue(self, waiting: _Waiting) -> None:
         with self._lock:
-            if self.waiting >= self._settings.queue_events:
-                raise Busy(
-                    expected=f"at most {self._settings.queue_events} events that wait for the database",
-                    found="more",
-                    remedy="Send the event again later, or send batches.",
-                )
+            self._require_room()
             self._queue.append(waiting)
-            leads = not self._is_led
-            self._is_led = True
-        return leads
+            self.waiting += len(waiting.events)
+            self._start()
 
-    def _lead(self, own: _Waiting) -> None:
-        """Store what waits, the leader's own event among it, and hand the lead on."""
+    def _start(self) -> None:
+        """Have the thread store what waits, unless it does; the lock is held."""
+        if self._queue and not self._is_storing:
+            self._is_storing = True
+            self._thread.submit(self._store_all)
+
+    def _store_all(self) -> None:
+        """Store group by group until nothing waits."""
+        try:
+            while group := self._next_group():
+                self._store_and_tell(group)
+        finally:
+            with self._lock:
+                self._is_storing = False
+                self._start()
+
+    def _next_group(self) -> list[_Waiting]:
+        """Calls that wait, in order, as many as make up a group; at least one."""
         with self._lock:
-            group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+            group: list[_Waiting] = []
+            count = 0
+            while self._queue and (not group or count + len(self._queue[0].events) <= GROUP):
+                group.append(self._queue.popleft())
+                count += len(group[-1].events)
+            self.waiting -= count
+            return group
+
+    def _store_and_tell(self, group: Sequence[_Waiting]) -> None:
+        """Store the group; whatever happens, each of its calls is told."""
         try:
             self._store_group(group)
         finally:
-            with self._lock:
-                # When this thread was interrupted, what it had taken for others waits again for one of them.
-                left = [waiting for waiting in group if not waiting.is_done and waiting is not own]
-                self._queue.extendleft(reversed(left))
-                self._is_led = bool(self._queue)
-                woken = [waiting for waiting in group if waiting.is_done] + list(self._queue)[:1]
-            for waiting in woken:
-                waiting.woken.set()
+            # When this thread is interrupted, so is everybody whose events it had taken.
+            interruption = sys.exc_info()[1]
+            by_loop: dict[asyncio.AbstractEventLoop | None, list[_Waiting]] = {}
+            for waiting in group:
+                waiting.fault = waiting.fault if waiting.is_done else interruption
+                by_loop.setdefault(waiting.loop, []).append(waiting)
+            for loop, told in by_loop.items():
+                if loop is None:
+                    _tell(told)
+                elif not loop.is_closed():
+                    loop.call_soon_threadsafe(_tell, told)
 
     def _store_group(self, group: Sequence[_Waiting]) -> None:
-        """Store the group; one that fails is stored one by one, so that one event cannot harm the others."""
+        """Store the group; one that fails is stored call by call, so that one event cannot harm the others."""
         try:
             self._store(group)
         except (StorageUnavailable, DBAPIError):
-            self._store_each(group)
+            for waiting in group:
+                self._store_one(waiting)
+
+    def _store_one(self, waiting: _Waiting) -> None:
+        try:
+            self._store([waiting])
+        except (StorageUnavailable, DBAPIError) as fault:
+            waiting.fault, waiting.is_done = fault, True
 
     def _store(self, group: Sequence[_Waiting]) -> None:
-        """Store the events of each conformance in one unit."""
-        answers: list[tuple[_Waiting, Recorded | Refused]] = []
+        """Store the events of all calls that may write, in one unit."""
         with self._database.unit() as unit:
-            for conformance in sorted({waiting.conformance for waiting in group}):
-                part = [waiting for waiting in group if waiting.conformance == conformance]
-                bodies = [waiting.body for waiting in part]
-                recorded = record_events(unit, bodies, self._settings, conformance=conformance)
-                answers += zip(part, recorded, strict=True)
-        for waiting, answer in answers:
-            waiting.answer = answer
-
-    def _store_each(self, group: Sequence[_Waiting]) -> None:
+            tokens = {waiting.token for waiting in group if waiting.token is not None}
+            refusals = {token: self._admit(unit, token) for token in tokens}
+            admitted = [waiting for waiting in group if refusals.get(waiting.token or "") is None]
+            answers = iter(record_read(unit, [event for waiting in admitted for event in waiting.events]))
         for waiting in group:
-            try:
-                self._store([waiting])
-            except (StorageUnavailable, DBAPIError) as fault:
-                waiting.fault = fault
+            waiting.fault = refusals.get(waiting.token or "")
+            if waiting.fault is None:
+                waiting.answers = [next(answers) for _ in waiting.events]
+            waiting.is_done = True
+
+
+def _tell(group: Sequence[_Waiting]) -> None:
+    for waiting in group:
+        waiting.tell()

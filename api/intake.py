@@ -1,0 +1,99 @@
+"""Routes that take events: the same declaration as any other, without the work that each request need not repeat.
+
+A route of ``IntakeRoute`` is declared, documented and tested like its neighbours. Its request does not pass through the
+resolution of dependencies, and its key is not looked up in a transaction of its own: the writer asks about it in the
+transaction that stores the events, once for all events that wait. Who sends a key that this process has not let in
+before is turned away before his body is read.
+"""
+
+import hashlib
+from typing import Any, get_args
+from urllib.parse import parse_qs
+
+import anyio.to_thread
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from api.dependencies import bearer_token, require, state_of
+from governance.access.keys import authenticate
+from governance.access.roles import Permission
+from governance.database import ReadUnit, Unit
+from governance.errors import AssayError, InputRefused, NotAuthenticated, NotPermitted
+from lineage.ingest import Conformance
+
+NEEDED = Permission.LINEAGE_WRITE
+MOST_KEYS = 10_000
+
+
+class Admission:
+    """Which keys this process has let in; only their digests are kept."""
+
+    def __init__(self) -> None:
+        """Nobody yet."""
+        self._known: set[bytes] = set()
+
+    def refusal(self, unit: Unit | ReadUnit, token: str) -> AssayError | None:
+        """Why the key may not write, as the unit sees it; None when it may."""
+        known = hashlib.sha256(token.encode()).digest()
+        try:
+            require(authenticate(unit, token), NEEDED)
+        except (NotAuthenticated, NotPermitted) as fault:
+            self._known.discard(known)
+            return fault
+        if len(self._known) >= MOST_KEYS:
+            self._known.clear()
+        self._known.add(known)
+        return None
+
+    async def require(self, request: Request, token: str) -> None:
+        """Return when the key was let in before, or is now.
+
+        Raises:
+            NotAuthenticated: it is not valid. NotPermitted: its roles do not let it write.
+        """
+        if hashlib.sha256(token.encode()).digest() not in self._known:
+            fault = await anyio.to_thread.run_sync(self._ask, request, token)
+            if fault is not None:
+                raise fault
+
+    def _ask(self, request: Request, token: str) -> AssayError | None:
+        with state_of(request).database.read_unit() as unit:
+            return self.refusal(unit, token)
+
+
+class IntakeRoute(APIRoute):
+    """A route whose endpoint takes the request, the body and the conformance that was asked for."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request; another method than the route's goes the usual way."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        admission: Admission = request.state.lineage_admission
+        await admission.require(request, bearer_token(request))
+        conformance = _conformance(scope["query_string"])
+        response = await self.endpoint(request, body=await self._body(request), conformance=conformance)
+        await response(scope, receive, send)
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, read as the endpoint's declaration says."""
+        (declared,) = [dependency for dependency in self.dependant.dependencies if dependency.name == "body"]
+        read: Any = declared.call
+        body: bytes = await read(request)
+        return body
+
+
+def _conformance(query: bytes) -> Conformance:
+    asked = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("conformance", ["lenient"])[-1]
+    if asked == "lenient":
+        return "lenient"
+    if asked == "strict":
+        return "strict"
+    raise InputRefused(
+        expected=" or ".join(get_args(Conformance)),
+        found=repr(asked[:40]),
+        remedy="Correct the parameter, or leave it out.",
+        pointer="query/conformance",
+    )
