@@ -136,7 +136,7 @@ def _from_pandera(raw: Mapping[str, Any]) -> dict[str, Any]:
         lost.append(f"{name} of the whole table")
     lost += [f"checks of the whole table{_DROPPED}"] if "checks" in raw and not raw["checks"] else []
     document["columns"] = {
-        str(name): _column(str(name), column if isinstance(column, Mapping) else {}, lost)
+        str(name): _column(str(name), column, lost) if isinstance(column, Mapping) else column
         for name, column in columns.items()
     }
     refuse_lost(lost)
