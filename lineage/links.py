@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -48,6 +48,14 @@ def _hidden_nodes(dialect: str) -> Any:
     return sa.select(NodeRow.id).where(listed(dialect, NodeRow.id), is_hidden())
 
 
+class _Present(NamedTuple):
+    """Whether any node was deleted, any job carries explicit lineage, and any link is direct."""
+
+    deleted: bool
+    explicit: bool
+    direct: bool
+
+
 @dataclass
 class StoredLinks:
     """The links in the database as of an instant: every edge ever seen, or those of each job's latest run."""
@@ -56,8 +64,7 @@ class StoredLinks:
     as_of: datetime | None = None
     mode: EdgesMode = "ever"
     aliases: Aliases = field(init=False)
-    _has_hidden: bool | None = field(default=None, init=False)
-    _has_direct: bool | None = field(default=None, init=False)
+    _known: _Present | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Share one resolution of aliases over the whole walk."""
@@ -81,7 +88,7 @@ class StoredLinks:
 
     def direct(self, nodes: Sequence[int], direction: Direction) -> Pairs:
         """(near, far) for datasets linked to datasets, and jobs to jobs, with nothing between them."""
-        if not self._links_directly():
+        if not self._present().direct:
             return []
         members = {member: node for node in nodes for member in self.aliases.members(node)}
         edge, upstream = FlowEdgeRow, direction == "upstream"
@@ -97,12 +104,15 @@ class StoredLinks:
         canonical = self.aliases.canonical([row[1] for row in rows])
         return sorted({(members[row[0]], canonical.get(row[1], row[1])) for row in rows})
 
-    def _links_directly(self) -> bool:
-        """Whether any direct link is stored, so that a walk on an instance without them asks once."""
-        if self._has_direct is None:
-            query = sa.select(FlowEdgeRow.target_id).where(sa.text("is_explicit >= 2")).limit(1)
-            self._has_direct = self.unit.session.scalar(query) is not None
-        return self._has_direct
+    def _present(self) -> _Present:
+        """What there is at all, so that a walk on an instance without it asks once and not at every level."""
+        if self._known is None:
+            deleted = sa.select(NodeRow.id).where(NodeRow.deleted_at.is_not(None))
+            explicit = sa.select(NodeRow.id).where(NodeRow.explicit_since.is_not(None))
+            direct = sa.select(FlowEdgeRow.target_id).where(sa.text("is_explicit >= 2"))
+            query = sa.select(*(sa.exists(found) for found in (deleted, explicit, direct)))
+            self._known = _Present(*map(bool, self.unit.session.connection().execute(query).one()))
+        return self._known
 
     def _told_last(self, rows: Sequence[Any]) -> list[Any]:
         """The direct links that the latest run of their job told, or that nothing was declared in place of since."""
@@ -116,10 +126,7 @@ class StoredLinks:
 
     def hidden(self, nodes: Sequence[int]) -> set[int]:
         """Those of the nodes that an operator deleted and no event has named since."""
-        if self._has_hidden is None:
-            query = sa.select(NodeRow.id).where(NodeRow.deleted_at.is_not(None)).limit(1)
-            self._has_hidden = self.unit.session.scalar(query) is not None
-        if not self._has_hidden:
+        if not self._present().deleted:
             return set()
         ids = {"ids": id_list(self.unit.dialect, nodes)}
         return set(self.unit.session.connection().execute(_hidden_nodes(self.unit.dialect), ids).scalars())
@@ -141,6 +148,8 @@ class StoredLinks:
 
     def explicit(self, jobs: Sequence[int]) -> set[int]:
         """Those of the jobs that carry explicit lineage: it was told, and not deleted after it was told last."""
+        if not self._present().explicit:
+            return set()
         ids = {"ids": id_list(self.unit.dialect, jobs)}
         rows = self.unit.session.connection().execute(_explicit_jobs(self.unit.dialect), ids)
         told = {job for job, since in rows if self.as_of is None or since <= self.as_of}
