@@ -15,6 +15,7 @@ from governance.log.publish import kept_checkpoint
 from governance.signing.dsse import read_envelope, verify
 from governance.signing.keys import KeyRing, PublicKey
 from governance.signing.statement import read_decision
+from lineage.fsck import event_faults
 
 PAGE = 500
 """Decisions looked at together: bounded memory, and few queries."""
@@ -30,7 +31,9 @@ class Checked:
 
 
 def check_all(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> Checked:
-    """Compute the whole log and every decision's leaf again, on one snapshot. ``kept`` is the checkpoint file.
+    """Compute the whole log and the leaf of every decision, event and pruning again, on one snapshot.
+
+    ``kept`` is the checkpoint file.
 
     Raises:
         ProofRejected: something does not hold; ``pointer`` is the first index that is not proved any more.
@@ -41,9 +44,10 @@ def check_all(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> 
         faults = log_faults(unit, ring.checkpoint.public, origin=origin, outside=outside)
         decided, count = _decisions(unit, ring.decision.public)
         faults += [decided] if decided else []
+        faults += event_faults(unit)
         if faults:
             raise ProofRejected(
-                expected="every leaf, node, checkpoint and decision to be as it was recorded",
+                expected="every leaf, node, checkpoint, decision and event to be as it was recorded",
                 found="; ".join(f"from leaf {fault.first}: {fault.what}" for fault in sorted(faults)),
                 remedy="Keep this database for whoever looks into it, and put back the newest copy that holds.",
                 pointer=str(min(faults).first),

@@ -7,6 +7,7 @@ again for as long as it takes, and an event that the consumer refuses is kept as
 
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,10 +37,7 @@ LONGEST_WAIT_SECONDS = 300.0
 """A try that failed is repeated after one second, then two, four and so on, at most every five minutes."""
 
 LEASE_SECONDS = 120.0
-"""Longer than a transport takes for one event; openlineage-python gives up on HTTP after five tries of five seconds."""
-
-MAX_SWEPT = 200
-"""Lanes that one sweep rings for; the next one finds the rest."""
+"""Longer than a transport takes for one event; that of HTTP gives up after six tries of five seconds and pauses."""
 
 
 def store_own_events(unit: Unit, bodies: Sequence[bytes], settings: LineageSettings) -> list[Leaf]:
@@ -146,42 +144,55 @@ def retry_dead(unit: Unit) -> int:
 
 
 class OutboxTask:
-    """Sending on as work that an engine carries out; a key is the lane of one run."""
+    """Sending on as work that an engine carries out; there is one key.
+
+    One thread of a process sends at a time, so that a slow consumer keeps no other work from its turn. While the
+    consumer is away it is tried less and less often.
+    """
 
     name = TASK
 
-    def __init__(self, database: Database, sender: Sender) -> None:
-        """Send what is in ``database`` with ``sender``."""
+    def __init__(self, database: Database, sender: Sender, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Send what is in ``database`` with ``sender``; after the lease another worker may take an event over."""
         self._database = database
+        self._lease_seconds = lease_seconds
         self._sender = sender
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._turn = threading.Lock()
+        self._failures = 0
+        self._quiet_until: datetime | None = None
 
     def due(self) -> list[str]:
-        """Lanes whose first event can be tried now."""
+        """The key, when an event can be tried now."""
         with self._database.read_unit() as unit:
-            query = sa.select(OutboxRow.lane).where(_is_due(unit.now), ~_behind_another()).order_by(OutboxRow.id)
-            return list(dict.fromkeys(unit.session.scalars(query.limit(MAX_SWEPT))))
+            if self._quiet_until is not None and unit.now < self._quiet_until:
+                return []
+            return [TASK] if unit.session.scalar(_next(unit.now)) is not None else []
 
-    def run(self, key: str) -> None:
-        """Send the events of one lane in their order, until one is not delivered or another worker is at it."""
-        while True:
-            taken = self._take(key)
-            if taken is None or not self._send(*taken):
-                return
+    def run(self, key: str) -> None:  # noqa: ARG002 - there is one
+        """Send what can be sent now, until one is not delivered; another thread that is at it suffices."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            while (taken := self._take()) is not None and self._send(*taken):
+                self._failures = 0
+        finally:
+            self._turn.release()
 
-    def _take(self, lane: str) -> tuple[Claim, bytes] | None:
-        """The lane's first event, leased, and its bytes; None when it has none that can be tried now."""
+    def _take(self) -> tuple[Claim, bytes] | None:
+        """The event to send next, leased, and its bytes; None when there is none that can be tried now."""
         with self._database.unit() as unit:
-            first = sa.select(OutboxRow.id).where(
-                OutboxRow.lane == lane, _is_due(unit.now), ~_behind_another()
-            ).order_by(OutboxRow.id).limit(1)  # fmt: skip
-            wanted = unit.session.scalar(first)
-            if wanted is None:
-                return None
-            claims = claim(unit, OutboxRow, worker=self._worker, lease_seconds=LEASE_SECONDS, keys=[wanted])
+            wanted = unit.session.scalar(_next(unit.now))
+            claims = claim(
+                unit,
+                OutboxRow,
+                worker=self._worker,
+                lease_seconds=self._lease_seconds,
+                keys=[] if wanted is None else [wanted],
+            )
             if not claims:
                 return None
-            row = unit.session.get_one(OutboxRow, wanted)
+            row = unit.session.get_one(OutboxRow, claims[0].key)
             # Before the try, so that one which takes the worker down with it waits for its next turn too.
             row.not_before = unit.now + timedelta(seconds=wait_seconds(row.attempts))
             row.fault = "the worker ended before it was known whether the event had arrived"
@@ -189,7 +200,7 @@ class OutboxTask:
         return claims[0], body
 
     def _send(self, taken: Claim, body: bytes) -> bool:
-        """Whether the lane goes on: the event was delivered, or refused for good."""
+        """Whether sending goes on: the consumer took the event, or refused it for good."""
         state, fault = DELIVERED, None
         try:
             self._sender.send(body)
@@ -203,16 +214,24 @@ class OutboxTask:
                 row = release(unit, OutboxRow, taken.key, taken.token, state=state)
                 row.ended_at = None if state == QUEUED else unit.now
         except LeaseLost as lost:
-            log.warning("outbox.lease_lost", event=taken.key, found=lost.found)
+            log.warning("outbox.lease_lost", entry=taken.key, found=lost.found)
             return False
         if fault is not None:
-            log.warning("outbox.not_delivered", event=taken.key, state=state, fault=fault)
+            log.warning("outbox.not_delivered", entry=taken.key, state=state, fault=fault)
+        if state == QUEUED:
+            self._failures += 1
+            self._quiet_until = self._database.clock() + timedelta(seconds=wait_seconds(self._failures))
         return state != QUEUED
 
 
 def wait_seconds(attempts: int) -> float:
     """How long to wait after so many tries, in seconds."""
     return float(min(FIRST_WAIT_SECONDS * 2.0 ** min(max(attempts - 1, 0), 30), LONGEST_WAIT_SECONDS))
+
+
+def _next(now: datetime) -> sa.Select[str]:
+    """The first event that can be tried now and is not behind another of its lane."""
+    return sa.select(OutboxRow.id).where(_is_due(now), ~_behind_another()).order_by(OutboxRow.id).limit(1)
 
 
 def _is_due(now: datetime) -> sa.ColumnElement[bool]:

@@ -86,6 +86,18 @@ class Pruning:
     pruned_at: datetime
     event_count: int
 
+    def document(self) -> dict[str, Any]:
+        """The pruning as answers show it."""
+        return {
+            "id": self.id,
+            "rule": self.rule,
+            "reason": self.reason,
+            "by": self.actor,
+            "target": self.target,
+            "pruned_at": rfc3339(self.pruned_at),
+            "event_count": self.event_count,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Residue:

@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from api.dependencies import StateOf, permit
+from api.dependencies import ReadingUnit, StateOf, permit
 from governance import __version__
 from governance.migration import require_head
+from lineage.outbox import backlog
 
 router = APIRouter(tags=["health"])
 
@@ -38,6 +39,12 @@ def readyz(state: StateOf) -> dict[str, Any]:
 
 
 @router.get("/metrics", summary="Figures for Prometheus", dependencies=[permit("read")])
-def metrics() -> Response:
-    """The process's counters in Prometheus' text form."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def metrics(unit: ReadingUnit) -> Response:
+    """The process's counters and what waits in the database, in Prometheus' text form."""
+    held, stored = backlog(unit), CollectorRegistry()
+    events = Gauge("assay_outbox_events", "Assay's own events to be sent on", ["state"], registry=stored)
+    for state, count in (("waiting", held.waiting), ("dead", held.dead), ("delivered", held.delivered)):
+        events.labels(state).set(count)
+    oldest = Gauge("assay_outbox_oldest_seconds", "Age of the oldest event that waits; 0 without one", registry=stored)
+    oldest.set(0 if held.oldest is None else (unit.now - held.oldest).total_seconds())
+    return Response(generate_latest() + generate_latest(stored), media_type=CONTENT_TYPE_LATEST)

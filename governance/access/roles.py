@@ -9,6 +9,7 @@ class Permission(StrEnum):
     READ = "read"
     LINEAGE_WRITE = "lineage.write"
     LINEAGE_HIDE = "lineage.hide"
+    LINEAGE_PRUNE = "lineage.prune"
     EVIDENCE_WRITE = "evidence.write"
     EVALUATE = "evaluate"
     POLICY_WRITE = "policy.write"
@@ -33,7 +34,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         | {Permission.REPORT_WRITE}
     ),
     Role.DATA_STEWARD: frozenset(
-        {Permission.READ, Permission.LINEAGE_WRITE, Permission.LINEAGE_HIDE, Permission.SCHEMA_WRITE}
+        {Permission.READ, Permission.LINEAGE_WRITE, Permission.LINEAGE_HIDE, Permission.LINEAGE_PRUNE}
+        | {Permission.SCHEMA_WRITE}
     ),
     Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_WRITE, Permission.SCHEMA_WRITE}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),

@@ -97,7 +97,7 @@ def digest(
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Print one SHA-256 over the derived state of the local database: equal for equal events in any order."""
-    with _database(database_url) as database:
+    with local_database(database_url) as database:
         from lineage.digest import state_digest
 
         with database.read_unit() as unit:
@@ -114,7 +114,7 @@ def replay(
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Rebuild everything derived in the local database from its stored events."""
-    with _database(database_url) as database:
+    with local_database(database_url) as database:
         from lineage.digest import state_digest
         from lineage.replay import replay as rebuild
 
@@ -128,7 +128,12 @@ def replay(
 
 
 @contextmanager
-def _database(url: str | None) -> "Iterator[Database]":
+def local_database(url: str | None) -> "Iterator[Database]":
+    """The database of this instance, or the one at ``url``, at this version's revision.
+
+    Raises:
+        InputRefused: there is none. WrongRevision: it is at another revision.
+    """
     from governance._siblings import activate
 
     activate()
