@@ -8,8 +8,8 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,17 +21,20 @@ from lineage.changes import Changes
 from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
 from lineage.labels import description_in, owners_in, tags_in
 from lineage.mapping import pair_index
+from lineage.merging import Rules
 from lineage.reading import among, id_list, listed
 from lineage.rules import FLOW_EDGES, LABELS, MAPPINGS, NODES, RENAMES, SYMLINKS, VERSIONS
 from lineage.store import chunks
 from lineage.tables import ActionRow, DatasetVersionRow, FlowEdgeRow, MappingRow, NodeRow
 from lineage.words import exact_word, weighed
+from lineage.writing import looked_up
 
 WEIGHTS = "abcd"
 MOST_BYTES = 400_000
 """Of the words of one node; PostgreSQL refuses a vector of a mebibyte."""
 
 _LABELS = ("tags", "ownership", "documentation")
+_SEARCH = Rules(SearchRow, ("node_id",))
 _CHUNK = 500  # nodes that are made anew at a time
 
 
@@ -48,9 +51,16 @@ class _Parts:
         return json.dumps([self.labels, self.schema, self.aliases, self.named], separators=(",", ":")).encode("ascii")
 
     @staticmethod
+    @lru_cache(maxsize=8192)
     def read(spelled: bytes) -> "_Parts":
+        """The parts as they were spelled; those of a node come with every event that names it."""
         labels, schema, aliases, named = json.loads(spelled)
         return _Parts(tuple(labels), schema, tuple(aliases), tuple(named))
+
+
+def _digest(fields: bytes) -> str:
+    """What a stored schema is known by."""
+    return hashlib.sha256(fields).hexdigest()
 
 
 @dataclass
@@ -77,9 +87,24 @@ class _Found:
 def index_changes(unit: Unit, changes: Changes, nodes: Mapping[bytes, int]) -> None:
     """Bring the index up to date with a batch that has just been written; most batches change nothing in it."""
     told = _Told.of(changes, nodes)
-    if not told.nodes:
-        return
-    index_nodes(unit, [known.node for known in _stored(unit, told) if told.differs(known)])
+    if not told.renamed:  # a name that was given up may concern nodes that the batch does not name
+        told = told.only(_suspects(unit, told))
+    if told.nodes:
+        index_nodes(unit, [known.node for known in _stored(unit, told) if told.differs(known)])
+
+
+def _suspects(unit: Unit, told: "_Told") -> set[int]:
+    """The nodes of the batch about which it may tell something new.
+
+    The index holds what is in force. Who tells a schema again that the index was made from leaves it in force, so what
+    most events tell needs no look at what other events told.
+    """
+    held = dict(looked_up(unit, _SEARCH, ("node_id", "parts"), told.nodes))
+    fresh = {node for node in told.nodes if node not in held}
+    for node, digests in told.schemas.items():
+        if node in held and digests != {_Parts.read(held[node]).schema}:
+            fresh.add(node)
+    return fresh | told.labelled | told.linked | told.named.keys()
 
 
 def index_all(unit: Unit) -> None:
@@ -114,7 +139,7 @@ class _Told:
 
     nodes: list[int]
     labelled: set[int]
-    schemas: list[int]
+    schemas: dict[int, set[str | None]]
     linked: set[int]
     renamed: set[int]
     named: dict[int, set[str]]
@@ -128,14 +153,23 @@ class _Told:
                 for pair in pair_index(contents[row["mapping_id"]]).sources.every:
                     named[nodes[row["source_id"]]].add(pair.source)
                     named[nodes[row["target_id"]]].add(pair.target)
+        schemas: dict[int, set[str | None]] = defaultdict(set)
+        for row in changes.of(VERSIONS):
+            if row["fields"] is not None:
+                schemas[nodes[row["node_id"]]].add(_digest(row["fields"]))
         return _Told(
             nodes=sorted(nodes[row["identity"]] for row in changes.of(NODES) if row["first_seen"] is not None),
             labelled={nodes[row["node_id"]] for row in changes.of(LABELS) if row["key"] in _LABELS},
-            schemas=sorted({nodes[row["node_id"]] for row in changes.of(VERSIONS) if row["fields"] is not None}),
+            schemas=schemas,
             linked={nodes[row["carrier_id"]] for rules in (SYMLINKS, RENAMES) for row in changes.of(rules)},
             renamed={nodes[row["carrier_id"]] for row in changes.of(RENAMES)},
             named={node: paths - {""} for node, paths in named.items()},
         )
+
+    def only(self, nodes: set[int]) -> "_Told":
+        """What is told of these nodes."""
+        schemas = {node: digests for node, digests in self.schemas.items() if node in nodes}
+        return replace(self, nodes=sorted(nodes.intersection(self.nodes)), schemas=schemas)
 
     def differs(self, known: "_Known") -> bool:
         """Whether what the node is found by may have changed."""
@@ -191,7 +225,7 @@ def _stored(unit: Unit, told: _Told) -> list[_Known]:
     later = _renames(unit, told.renamed, RenameRow.old_id) if told.renamed else set()
     nodes = sorted({*told.nodes, *(carrier for carrier, _ in later)})
     told.linked.update(carrier for carrier, _ in later)
-    return _known(unit, nodes, told.schemas, _aliases(unit, sorted(told.linked)))
+    return _known(unit, nodes, sorted(told.schemas), _aliases(unit, sorted(told.linked)))
 
 
 def _renames(unit: Unit, nodes: Collection[int], column: Any) -> set[tuple[int, int]]:
@@ -216,7 +250,7 @@ def _known(
             node=node,
             parts=None if parts is None else _Parts.read(parts),
             labels=tuple(label or 0 for label in labels),
-            schema=None if fields is None else hashlib.sha256(fields).hexdigest(),
+            schema=None if fields is None else _digest(fields),
             aliases=aliases.get(node, ()),
         )
         for node, parts, fields, *labels in rows

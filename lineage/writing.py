@@ -85,15 +85,15 @@ def merge_new(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> set[tuple[Any
 
 def ids_of(unit: Unit, rules: Rules, keys: Sequence[bytes]) -> dict[bytes, int]:
     """The row ids by the key, which is one column, of those keys that are there."""
-    return dict(_looked_up(unit, rules, (*rules.key, "id"), keys))
+    return dict(looked_up(unit, rules, (*rules.key, "id"), keys))
 
 
 def _present(unit: Unit, rules: Rules, values: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
     """The keys that are there among those that begin as one of the rows does."""
-    return {tuple(key) for key in _looked_up(unit, rules, rules.key, sorted({row[0] for row in values}))}
+    return {tuple(key) for key in looked_up(unit, rules, rules.key, sorted({row[0] for row in values}))}
 
 
-def _looked_up(unit: Unit, rules: Rules, wanted: tuple[str, ...], keys: Sequence[Any]) -> Iterable[Any]:
+def looked_up(unit: Unit, rules: Rules, wanted: tuple[str, ...], keys: Sequence[Any]) -> Iterable[Any]:
     """The wanted columns of the rows whose first column of the key is one of the keys."""
     if not keys:
         return []
