@@ -51,7 +51,8 @@ class KnownAncestry:
 
 
 def _model(manifest: Manifest, files: Mapping[str, Path], checks: tuple[PolicyCheck, ...]) -> ModelSession | None:
-    if manifest.model is None or not any(check.id == "explainability" for check in checks):
+    asking = {"explainability", *(("fairness", "ugesp") if manifest.is_predicted_by_model else ())}
+    if manifest.model is None or not any(check.id in asking for check in checks):
         return None
     from audits.sandbox.session import SandboxedModel
 

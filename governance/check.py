@@ -49,6 +49,14 @@ class ModelSession(Protocol):
         """
         ...
 
+    def predict(self, request: Mapping[str, JsonValue], features: Any) -> Any:
+        """Predictions alone (n_rows,), as doubles, of any number of rows; ``request`` names the positive class.
+
+        Raises:
+            MeasurementRefused: as ``call``.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import JsonValue
 
 from audits.sandbox import answers
@@ -88,6 +89,34 @@ class SandboxedModel:
         _, payload = self._ask(child, {"task": "predict", **named}, _arrow(repeated, self._limits), seconds)
         answers.check_determinism(answer["predictions"][chosen], answers.predictions(payload, rows=len(chosen)))
         return {**answer, "warnings": self._warnings}
+
+    def predict(self, request: Mapping[str, JsonValue], features: Any) -> np.ndarray:
+        """The prediction of every row of ``features`` (an Arrow table), asked in parts of at most the limit of rows.
+
+        ``request``: ``positive`` and ``explain_class`` name the class, as for ``call``. Some rows of every part are
+        asked again, as there.
+
+        Raises:
+            MeasurementRefused: as ``call``.
+        """
+        named = {name: request.get(name) for name in ("positive", "explain_class")}
+        table = features.replace_schema_metadata(None)
+        child = self._started()
+        found = [
+            self._predicted(child, named, table.slice(start, self._limits.rows))
+            for start in range(0, table.num_rows, self._limits.rows)
+        ]
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def _predicted(self, child: Child, named: Mapping[str, Any], part: Any) -> np.ndarray:
+        """The predictions of one part, once asking some of its rows again gives the same."""
+        header, seconds = {"task": "predict", **named}, self._limits.wall_seconds
+        _, payload = self._ask(child, header, _arrow(part, self._limits), seconds)
+        values = answers.predictions(payload, rows=part.num_rows)
+        chosen = secrets.SystemRandom().sample(range(part.num_rows), min(part.num_rows, REPEATED_ROWS))
+        _, payload = self._ask(child, header, _arrow(part.take(chosen), self._limits), seconds)
+        answers.check_determinism(values[chosen], answers.predictions(payload, rows=len(chosen)))
+        return values
 
     def close(self) -> None:
         """End the child and remove its directory."""

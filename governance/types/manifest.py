@@ -152,6 +152,13 @@ class Manifest(Value):
     collected_at: datetime | None = None
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
 
+    @property
+    def is_predicted_by_model(self) -> bool:
+        """Whether the model itself is to predict: it is there with its features, and no column holds what it said."""
+        columns = self.columns
+        said = (columns.decision, columns.score, columns.prediction)
+        return self.model is not None and bool(columns.features) and self.counts is None and not any(said)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for names in self.intersections:

@@ -18,6 +18,7 @@ from policies.explainability.dictionary import entries, with_dictionary
 from policies.explainability.numbers import additivity_error, association, direction, group_means, share
 from policies.explainability.params import MEASURED_WITH, ExplainabilityParams
 from policies.frames.coding import bin_names, place
+from policies.frames.features import declared_features, typed_features
 from policies.frames.source import manifest_of, refusing_unreadable
 from policies.frames.table import Table, open_table
 
@@ -35,11 +36,11 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
             up to the output within ``params.additivity``.
     """
     manifest = with_dictionary(manifest_of(facts), facts.files)
-    features = _declared_features(manifest)
+    features = declared_features(manifest)
     session, digest = _session(facts)
     table = open_table(facts, [*features, *manifest.sensitive, *_order_key(manifest)])
     sample, population = _sample(table, manifest, params.sample_rows)
-    frame = _typed(sample.select(features), table, features)
+    frame = typed_features(sample.select(features), table, features)
     background = min(params.background_rows, len(frame))
     request = {
         "positive": _positive(manifest),
@@ -120,27 +121,6 @@ def _numbers(
     }
 
 
-def _declared_features(manifest: Manifest) -> list[str]:
-    columns = manifest.columns
-    features = list(columns.features)
-    other = {columns.label, columns.decision, columns.score, columns.weight, columns.row_id} - {None}
-    found = None
-    if not features:
-        found = "none"
-    elif len(set(features)) != len(features):
-        found = "a feature twice"
-    elif other & set(features):
-        found = f"{', '.join(sorted(str(name) for name in other & set(features)))}, which is not an input"
-    if found is not None:
-        raise MeasurementRefused(
-            expected="the model's features, each once, none of them label, decision, score, weight or row id",
-            found=found,
-            remedy="Declare them in the manifest.",
-            pointer="/columns/features",
-        )
-    return features
-
-
 def _order_key(manifest: Manifest) -> list[str]:
     """The key of joined files, by which their rows are put in order: a join keeps none, and a seed needs one."""
     two = manifest.predictions is not None and manifest.dataset is not None and manifest.dataset.file is not None
@@ -170,31 +150,6 @@ def _sample(table: Table, manifest: Manifest, rows: int) -> tuple[pl.DataFrame, 
             .collect()
         )
     return found[[int(place) for place in np.argsort(np.argsort(drawn))]], population
-
-
-def _typed(frame: pl.DataFrame, table: Table, features: Sequence[str]) -> pl.DataFrame:
-    """Columns of a CSV as integers, numbers or truth values where every value of the whole file is one, else text."""
-    texts = [name for name in features if name in table.text_only]
-    if not texts:
-        return frame
-    kinds: dict[str, Any] = {"Int64": pl.Int64, "Float64": pl.Float64}
-    tests = [
-        pl.col(name).cast(kind, strict=False).is_null().eq(pl.col(name).is_null()).all().alias(f"{label} {name}")
-        for name in texts
-        for label, kind in kinds.items()
-    ]
-    truth = [pl.col(name).drop_nulls().str.to_lowercase().is_in(["true", "false"]).all().alias(name) for name in texts]
-    with refusing_unreadable("the features"):
-        holds = table.frame.select(tests).collect(engine="streaming").row(0, named=True)
-        is_truth = table.frame.select(truth).collect(engine="streaming").row(0, named=True)
-    casts = []
-    for name in texts:
-        label = next((label for label in kinds if holds[f"{label} {name}"]), None)
-        if label is not None:
-            casts.append(pl.col(name).cast(kinds[label]))
-        elif is_truth[name]:
-            casts.append(pl.col(name).str.to_lowercase().eq("true").alias(name))
-    return frame.with_columns(casts)
 
 
 def _positive(manifest: Manifest) -> list[Any]:

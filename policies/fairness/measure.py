@@ -20,12 +20,13 @@ from sklearn.metrics import accuracy_score, precision_score
 from governance.check import Facts
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
-from governance.types.results import Measurement
+from governance.types.results import Input, Measurement
 from policies.fairness.body import MAX_GROUPS, Bootstrap, FairnessBody, GroupCells, Table
 from policies.fairness.bootstrap import resample
 from policies.fairness.groups import axis_of, group_of
 from policies.fairness.metrics import METRICS, RATES, part
 from policies.fairness.params import FairnessParams
+from policies.fairness.predicted import as_predicted, group_predicted
 from policies.fairness.score_bootstrap import with_calibration_intervals
 from policies.frames.cells import Cell, Cells, cells_by_class, confusion, read_all_cells
 from policies.frames.coding import level_name
@@ -54,11 +55,27 @@ def measure(facts: Facts, params: FairnessParams, *, check_version: str) -> Meas
             needs a label and there is none; the data are refused (see ``policies.frames``).
     """
     manifest = manifest_of(facts)
-    _refuse_unanswerable(manifest, params)
+    _refuse_unanswerable(as_predicted(manifest) if manifest.is_predicted_by_model else manifest, params)
     if manifest.counts is not None:
         counted = read_counts(facts, _combinations(manifest))
         return _measurement(manifest, params, {"": counted.everybody}, check_version, by_table=counted.tables)
+    if manifest.is_predicted_by_model:
+        return _of_model(facts, params, check_version)
     return _measurement(manifest, params, read_all_cells(facts, tuple(sorted(manifest.sensitive))), check_version)
+
+
+def _of_model(facts: Facts, params: FairnessParams, check_version: str) -> Measurement:
+    """The measurement of what the model says in the sandbox."""
+    manifest = as_predicted(manifest_of(facts))
+    grouped, session = group_predicted(facts)
+    found = _measurement(manifest, params, cells_by_class(grouped, manifest), check_version)
+    digest = manifest.model.digest if manifest.model is not None else ""
+    return found.model_copy(
+        update={
+            "inputs": (*found.inputs, Input(role="model", digest=digest)),
+            "sandbox_level": session.sandbox_level,
+        }
+    )
 
 
 def measure_grouped(grouped: Grouped, manifest: Manifest, params: FairnessParams, *, check_version: str) -> Measurement:

@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
+from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner, Result
 
 from governance.cli import app
 from governance.errors import InputRefused, UsageError
+from tests.audits.sandbox.models import saved
 from tests.policies.fairness.law.build import audit, fourteen_rows
 from tests.policies.fairness.law.test_ll144_check import EXCLUDED
+from tests.policies.fairness.test_predicted import sample
 from tests.support.evidence import write
 
 POLICY = """
@@ -118,3 +122,27 @@ def test_a_page_without_an_audit_or_with_another_policy_is_refused(tmp_path: Pat
     other = run("ll144-page", manifest(tmp_path, audit=audit()), "-o", page, "--policy", "baseline")
     assert isinstance(other.exception, UsageError)
     assert not page.exists()
+
+
+def test_a_model_is_audited_from_its_file_alone(tmp_path: Path) -> None:
+    rows = sample(300)
+    model, digest = saved(LogisticRegression().fit(rows[["income", "age"]], rows["label"]), tmp_path / "model.skops")
+    write(tmp_path / "people.csv", pl.from_pandas(rows))
+    document = {
+        "kind": "assay.evidence/v1",
+        "subject": {"namespace": "hr", "name": "credit", "version": "1", "digest": digest},
+        "dataset": {"namespace": "s3://lake", "name": "people", "file": {"uri": "file:people.csv", "format": "csv"}},
+        "model": {"uri": f"file:{model.name}", "format": "skops"},
+        "columns": {"label": "label", "features": ["income", "age"]},
+        "positive": {"label": 1},
+        "threshold": "0.5",
+        "sensitive": {"group": {}},
+    }
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    words = ["check", str(tmp_path / "manifest.yaml"), "--policy", str(tmp_path / "policy.yaml"), "--json"]
+    result = CliRunner().invoke(app, words, standalone_mode=False)
+    assert result.exception is None
+    (check,) = json.loads(result.stdout)["checks"]
+    assert check["status"] not in ("error", "not_run"), check["message"]
+    assert check["details"]["tables"]["group"]["groups"][0]["auc"] is not None
