@@ -77,8 +77,17 @@ def company(edges: int, seed: int) -> tuple[Graph, list[int]]:
     return graph, models
 
 
+def hub(jobs: int) -> tuple[Graph, int]:
+    """Jobs that all read one table and write one each; the first of them."""
+    graph = Graph()
+    table = graph.node("dataset")
+    for _ in range(jobs):
+        graph.job([table])
+    return graph, table + 1
+
+
 def load(database: Database, graph: Graph) -> None:
-    """Write the graph, and let the database count its rows as it does by itself on a running instance."""
+    """Write the graph into an empty database."""
     seen = {"first_seen": NOON, "last_seen": NOON}
     with database.unit() as unit:
         unit.session.execute(
@@ -88,9 +97,9 @@ def load(database: Database, graph: Graph) -> None:
         _copy(unit, NodeRow, [_node(number, kind) for number, kind in enumerate(graph.kinds, start=1)])
         told = stamp(NOON, bytes(32))
         _copy(unit, EdgeRow, [(job, role, node, NOON, NOON, 1, None, told) for job, role, node in graph.edges])
-    with database.engine.connect() as connection:
-        connection.execute(sa.text("ANALYZE"))
-        connection.commit()
+    # What the server does by itself on a running instance: counting rows, and telling indexes which are visible to all.
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE" if database.dialect == "postgresql" else "ANALYZE"))
 
 
 _COLUMNS: dict[Any, tuple[str, ...]] = {

@@ -19,6 +19,9 @@ CHUNK = 2**20
 LONGEST_WAIT = 25
 """Seconds one request waits for a verdict; below the idle limit of common proxies."""
 
+Parameter = str | int | float | bool | Sequence[str] | None
+"""A parameter of a query; None is left out."""
+
 ERRORS: dict[int, type[AssayError]] = {401: NotAuthenticated, 403: NotPermitted, 404: NotFound}
 
 
@@ -111,9 +114,13 @@ class Client:
             headers={"Content-Type": "application/json"},
         )
 
-    def get(self, path: str, **parameters: str | int | float | bool | None) -> dict[str, Any]:
-        """The JSON object at ``path``."""
+    def get(self, path: str, **parameters: Parameter) -> dict[str, Any]:
+        """The JSON object at ``path``; a parameter with several values is repeated."""
         return self._document("GET", path, params={k: v for k, v in parameters.items() if v is not None})
+
+    def download(self, path: str, **parameters: Parameter) -> bytes:
+        """The bytes at ``path``, whatever they are."""
+        return self.request("GET", path, params={k: v for k, v in parameters.items() if v is not None}).content
 
     def evaluate(self, request: EvaluationRequest, *, key: str | None = None, wait_seconds: float) -> dict[str, Any]:
         """Ask the gate and wait up to ``wait_seconds`` for the verdict; the answer may still say ``pending``.

@@ -6,7 +6,20 @@ import typer
 from typer.exceptions import TyperException
 
 from governance import __version__
-from governance.cli import check, demo, fairness, gate, keys, lineage, log, report, schema, server
+from governance.cli import (
+    check,
+    demo,
+    fairness,
+    gate,
+    keys,
+    lineage,
+    lineage_queries,
+    log,
+    report,
+    retention,
+    schema,
+    server,
+)
 from governance.cli.output import complain
 from governance.cli.verify import verify
 from governance.errors import AssayError, UsageError
@@ -47,6 +60,8 @@ app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("gate")(gate.gate)
 app.command("verify")(verify)
+for command in (*lineage_queries.COMMANDS, retention.prune, retention.prunings, retention.outbox):
+    lineage.app.command()(command)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(log.app, name="log")
 app.add_typer(fairness.app, name="fairness")
