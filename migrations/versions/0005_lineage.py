@@ -3,15 +3,16 @@
 The derived tables are emptied: what is new in them comes from the event log, by ``assay lineage replay``.
 """
 
-import hashlib
-import json
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import sqlalchemy as sa
 from alembic import op
 from alembic.operations import BatchOperations
 
 from migrations.append_only import protect, unprotect
+from migrations.lineage_lists import drop_pages, drop_questions, fill_namespaces, pages, questions
+from migrations.pruned_only import protect_payloads, unprotect_payloads
 
 revision = "0005"
 down_revision = "0004"
@@ -41,9 +42,6 @@ EVENT_INDEXES = {
     "ix_lineage_event_namespace": ["namespace_identity", "event_time", "id"],
 }
 TOLD_VERSION = ("version_identity", "version_stamp", "schema_identity", "schema_stamp")
-NODE_INDEXES = {"unnamed": "first_seen IS NULL", "deleted": "deleted_at IS NOT NULL"}
-"""What lists leave out, by the condition that a node meets."""
-
 PRUNINGS = ("lineage_pruned_event", "lineage_pruning")
 
 
@@ -55,8 +53,8 @@ def upgrade() -> None:
     _columns()
     _facets()
     _actions()
-    _pages()
-    _questions()
+    pages()
+    questions()
     _outbox()
     _prunings()
 
@@ -65,7 +63,7 @@ def downgrade() -> None:
     """Take the revision back."""
     _empty()
     unprotect(("lineage_action", *PRUNINGS))
-    _unprotect_payloads()
+    unprotect_payloads()
     for table in (
         "lineage_outbox", "lineage_sweep", "lineage_unfinished", *PRUNINGS,
         "lineage_action", "lineage_tag", "lineage_source",
@@ -77,9 +75,9 @@ def downgrade() -> None:
     op.add_column("lineage_flow", sa.Column("columns", sa.LargeBinary(), nullable=True))
     for column in ("nominal_start", "nominal_end", "nominal_stamp", "location_digest", "location_stamp"):
         op.drop_column("lineage_run", column)
-    _drop_pages()
+    drop_pages()
     op.drop_column("lineage_run", "served_uuid")
-    _drop_questions()
+    drop_questions()
     op.drop_index(op.f("ix_lineage_node_namespace_id_kind_sort_key_id"), "lineage_node")
     op.drop_index(op.f("ix_lineage_node_kind_sort_key_id"), "lineage_node")
     for column in ("namespace_id", "sort_key", "last_recorded", "deleted_at", *TOLD_VERSION):
@@ -94,7 +92,7 @@ def _empty() -> None:
 
 def _altering(table: str) -> AbstractContextManager[BatchOperations]:
     """Changes of an empty table without triggers; SQLite adds no column that must have a value otherwise."""
-    recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    recreate: Literal["always", "never"] = "always" if op.get_bind().dialect.name == "sqlite" else "never"
     return op.batch_alter_table(table, recreate=recreate)
 
 
@@ -111,28 +109,10 @@ def _events() -> None:
     unprotect(("lineage_event",))
     op.drop_column("lineage_event", "body")
     op.add_column("lineage_event", sa.Column("namespace_identity", sa.LargeBinary(), nullable=True))
-    _fill_namespaces()
+    fill_namespaces()
     for name, columns in EVENT_INDEXES.items():
         op.create_index(op.f(name), "lineage_event", columns, unique=False)
     protect(("lineage_event",))
-
-
-def _fill_namespaces() -> None:
-    """Tell of each stored event which namespace its job is in."""
-    bind, last = op.get_bind(), 0
-    chosen = sa.text(
-        "SELECT event_id, body FROM lineage_payload WHERE event_id > :last ORDER BY event_id LIMIT 100"
-    ).columns(event_id=sa.BigInteger(), body=sa.LargeBinary())
-    told = sa.text("UPDATE lineage_event SET namespace_identity = :identity WHERE id = :id").bindparams(
-        sa.bindparam("identity", type_=sa.LargeBinary())
-    )
-    while rows := bind.execute(chosen, {"last": last}).all():
-        for number, body in rows:
-            job = json.loads(body).get("job")
-            if job is not None:
-                identity = hashlib.sha256(f"namespace\0{job['namespace']}".encode()).digest()
-                bind.execute(told, {"identity": identity, "id": number})
-        last = rows[-1].event_id
 
 
 def _join_payloads() -> None:
@@ -379,104 +359,4 @@ def _prunings() -> None:
     )
     op.create_index(op.f("ix_lineage_unfinished_looked_at"), "lineage_unfinished", ["looked_at"], unique=False)
     protect(PRUNINGS)
-    _protect_payloads()
-
-
-_RECORDED = (
-    "NEW.event_id = OLD.event_id AND COALESCE(NEW.pruning_id, 0) > COALESCE(OLD.pruning_id, 0) AND EXISTS ("
-    "SELECT 1 FROM lineage_pruned_event WHERE event_id = NEW.event_id AND pruning_id = NEW.pruning_id"
-)
-"""The bytes of an event become a residue that a later pruning recorded; the clause is left open."""
-
-
-def _protect_payloads() -> None:
-    said = "lineage_payload changes only as a pruning on record says"
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            "CREATE TRIGGER lineage_payload_no_delete BEFORE DELETE ON lineage_payload "
-            f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
-        )
-        op.execute(
-            f"CREATE TRIGGER lineage_payload_no_update BEFORE UPDATE ON lineage_payload WHEN NOT ({_RECORDED})) "
-            f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
-        )
-        return
-    op.execute(
-        "CREATE OR REPLACE FUNCTION assay_pruned_only() RETURNS trigger LANGUAGE plpgsql AS "
-        # SQLite has no such function; there `assay log fsck` compares the digests.
-        f"$$ BEGIN IF NOT ({_RECORDED} AND residue_digest = sha256(NEW.body))) THEN "
-        f"RAISE EXCEPTION '{said}'; END IF; RETURN NEW; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER lineage_payload_pruned_only BEFORE UPDATE ON lineage_payload "
-        "FOR EACH ROW EXECUTE FUNCTION assay_pruned_only()"
-    )
-    op.execute(
-        "CREATE TRIGGER lineage_payload_append_only BEFORE DELETE OR TRUNCATE ON lineage_payload "
-        "FOR EACH STATEMENT EXECUTE FUNCTION assay_append_only()"
-    )
-
-
-def _unprotect_payloads() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("update", "delete"):
-            op.execute(f"DROP TRIGGER IF EXISTS lineage_payload_no_{verb}")
-        return
-    for name in ("pruned_only", "append_only"):
-        op.execute(f"DROP TRIGGER IF EXISTS lineage_payload_{name} ON lineage_payload")
-    op.execute("DROP FUNCTION IF EXISTS assay_pruned_only")
-
-
-def _pages() -> None:
-    """Indexes that hold the pages of lists: runs of a job, versions of a dataset, and the nodes that are left out."""
-    op.drop_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run")
-    op.create_index(op.f("ix_lineage_run_job_id_first_event_id"), "lineage_run", ["job_id", "first_event", "id"])
-    op.create_index(
-        op.f("ix_lineage_dataset_version_node_id_first_stamp_id"),
-        "lineage_dataset_version",
-        ["node_id", "first_stamp", "id"],
-    )
-    op.drop_index(op.f("ix_lineage_version_use_version_id_role"), "lineage_version_use")
-    op.create_index(
-        op.f("ix_lineage_version_use_version_id_role_first_seen_run_id"),
-        "lineage_version_use",
-        ["version_id", "role", "first_seen", "run_id"],
-    )
-    given = sa.text("served_uuid IS NOT NULL")
-    op.create_index(
-        op.f("ix_lineage_run_served_uuid"), "lineage_run", ["served_uuid"], sqlite_where=given, postgresql_where=given
-    )
-    op.create_index(op.f("ix_lineage_node_kind_first_seen"), "lineage_node", ["kind", "first_seen"])
-    for name, condition in NODE_INDEXES.items():
-        where = sa.text(condition)
-        columns = ["kind", "namespace_id", "id"]
-        op.create_index(
-            op.f(f"ix_lineage_node_{name}"), "lineage_node", columns, sqlite_where=where, postgresql_where=where
-        )
-
-
-def _drop_pages() -> None:
-    for name in (*NODE_INDEXES, "kind_first_seen"):
-        op.drop_index(op.f(f"ix_lineage_node_{name}"), "lineage_node")
-    op.drop_index(op.f("ix_lineage_run_served_uuid"), "lineage_run")
-    op.drop_index(op.f("ix_lineage_version_use_version_id_role_first_seen_run_id"), "lineage_version_use")
-    op.create_index(op.f("ix_lineage_version_use_version_id_role"), "lineage_version_use", ["version_id", "role"])
-    op.drop_index(op.f("ix_lineage_dataset_version_node_id_first_stamp_id"), "lineage_dataset_version")
-    op.drop_index(op.f("ix_lineage_run_job_id_first_event_id"), "lineage_run")
-    op.create_index(op.f("ix_lineage_run_job_id_first_event"), "lineage_run", ["job_id", "first_event"])
-
-
-def _questions() -> None:
-    """Who sent the events that have findings; which jobs say their data flow themselves."""
-    op.add_column("lineage_finding", sa.Column("producer", sa.Text(), nullable=True))
-    op.create_index(op.f("ix_lineage_finding_code_event_id"), "lineage_finding", ["code", "event_id"])
-    where = sa.text("explicit_since IS NOT NULL")
-    op.create_index(
-        op.f("ix_lineage_node_explicit"), "lineage_node", ["id"], sqlite_where=where, postgresql_where=where
-    )
-
-
-def _drop_questions() -> None:
-    op.drop_index(op.f("ix_lineage_node_explicit"), "lineage_node")
-    op.drop_index(op.f("ix_lineage_finding_code_event_id"), "lineage_finding")
-    op.drop_column("lineage_finding", "producer")
+    protect_payloads()
