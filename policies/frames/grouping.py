@@ -1,7 +1,7 @@
 """The default engine of the reduction: one streaming group-by of the manifest's files in Polars."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -17,6 +17,7 @@ from policies.frames.coding import MAX_LEVELS, decode, place
 from policies.frames.numbers import decision_expression, finite, number_expression, refuse_unusable_numbers
 from policies.frames.plan import Plan
 from policies.frames.scale import (
+    BIN_STEPS,
     MAX_BINS,
     MAX_MAGNITUDE,
     ScoreScale,
@@ -108,21 +109,35 @@ def group_rows(table: Table, manifest: Manifest, plan: Plan) -> Grouped:
     _refuse_numbers(table, plan)
     _refuse_identifiers(table, manifest, plan)
     ranges = _ranges(table, plan)
-    scale = _scale(table, plan, ranges.score) if plan.bins_scores else None
+    slots = _score_slots(table, plan, ranges.score) if plan.bins_scores else []
     places = ranges.places(plan)
-    keys = _keys(table, plan, scale)
     sums = _sums(plan, places, ranges.shift)
-    with refusing_unreadable(" and ".join(f"the {source.role}" for source in table.sources)):
-        grouped = (
-            table.frame.select(*keys, *sums)
-            .group_by([key.meta.output_name() for key in keys])
-            .agg(pl.len().alias("rows"), *(pl.col(one.meta.output_name()).sum() for one in sums))
-            .collect(engine="streaming")
-            if keys
-            else table.frame.select(*sums, pl.lit(1).alias("rows")).sum().collect(engine="streaming")
-        )
-    refuse_cells(len(grouped) if keys else int(grouped["rows"].item() or 0) and 1)
+    for scale in scales(slots, cut_of(table, plan)):
+        grouped = _group(table, _keys(table, plan, scale), sums)
+        if len(grouped) <= MAX_CELLS:
+            break
+    refuse_cells(len(grouped))
     return Grouped(plan, grouped.rows(named=True), table.text_only, table.inputs, scale, places, ranges.shift)
+
+
+def scales(slots: Sequence[Slot], cut: float | None) -> Iterator[ScoreScale | None]:
+    """The bins of scores, finer ones first; a single None where no scores are binned."""
+    if not slots:
+        yield None
+        return
+    for bins in BIN_STEPS:
+        yield score_scale(slots, cut, bins)
+
+
+def _group(table: Table, keys: Sequence[pl.Expr], sums: Sequence[pl.Expr]) -> pl.DataFrame:
+    """The groups with their rows and sums; without keys all rows are one group, and no rows are none."""
+    names = [key.meta.output_name() for key in keys]
+    totals = [pl.len().alias("rows"), *(pl.col(one.meta.output_name()).sum() for one in sums)]
+    with refusing_unreadable(" and ".join(f"the {source.role}" for source in table.sources)):
+        if names:
+            return table.frame.select(*keys, *sums).group_by(names).agg(totals).collect(engine="streaming")
+        whole = table.frame.select(pl.lit(1).alias("row"), *sums).select(totals).collect(engine="streaming")
+    return whole.filter(pl.col("rows") > 0)
 
 
 def refuse_cells(cells: int) -> None:
@@ -223,8 +238,8 @@ def cut_of(table: Table, plan: Plan) -> float | None:
     return float(np.float32(cut)) if table.schema[plan.score] == pl.Float32 else cut
 
 
-def _scale(table: Table, plan: Plan, score: tuple[float, float]) -> ScoreScale | None:
-    """Bins of the distinct scores where they are few, else of slots of equal width."""
+def _score_slots(table: Table, plan: Plan, score: tuple[float, float]) -> list[Slot]:
+    """The distinct scores where they are few, else slots of equal width."""
     low, width = score[0], slot_width(*score)
     value = number_expression(str(plan.score))
     with refusing_unreadable("the rows"):
@@ -232,7 +247,7 @@ def _scale(table: Table, plan: Plan, score: tuple[float, float]) -> ScoreScale |
     slots = _slots(table, value, value) if head["value"].n_unique() <= MAX_BINS else []
     if not 0 < len(slots) <= MAX_BINS:
         slots = _slots(table, value, ((value - low) / width).floor().cast(pl.Int64))
-    return score_scale(slots, cut_of(table, plan)) if slots else None
+    return slots
 
 
 def _slots(table: Table, value: pl.Expr, slot: pl.Expr) -> list[Slot]:

@@ -11,6 +11,9 @@ SLOTS = 65_536
 MAX_BINS = 200
 """Bins of a stored score distribution; as many distinct scores are kept one by one."""
 
+BIN_STEPS = (MAX_BINS, 50, 10)
+"""Numbers of bins that are tried in turn where groups are so many that their bins would be too many cells."""
+
 DIGITS = 15
 """Decimal digits kept of each summand, relative to the largest of them; sums of integers do not depend on order."""
 
@@ -42,14 +45,14 @@ class Slot:
     highest: float
 
 
-def score_scale(slots: Sequence[Slot], cut: float | None) -> ScoreScale:
-    """Bins of about equal numbers of rows, each beginning at a score that occurs, or at the threshold ``cut``.
+def score_scale(slots: Sequence[Slot], cut: float | None, bins: int = MAX_BINS) -> ScoreScale:
+    """About ``bins`` bins of about equal numbers of rows, each beginning at a score that occurs, or at ``cut``.
 
-    ``slots`` are in rising order and not empty. The threshold is an edge where it lies between scores, so that a bin
+    ``slots`` are in rising order and not empty. The threshold ``cut`` is an edge where it lies between scores, so that a bin
     never holds both decisions.
     """
-    is_exact = len(slots) <= MAX_BINS and all(slot.lowest == slot.highest for slot in slots)
-    target = 0.0 if is_exact else sum(slot.rows for slot in slots) / MAX_BINS
+    is_exact = len(slots) <= bins and all(slot.lowest == slot.highest for slot in slots)
+    target = 0.0 if is_exact else sum(slot.rows for slot in slots) / bins
     edges: list[float] = []
     filled = 0
     for slot in slots:

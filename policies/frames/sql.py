@@ -16,6 +16,7 @@ from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
 from governance.types.results import Input
 from policies.frames.grouping import (
+    MAX_CELLS,
     MAX_WEIGHT,
     MIN_WEIGHT,
     SQUARE_UNIT,
@@ -24,10 +25,11 @@ from policies.frames.grouping import (
     Ranges,
     ranges_of,
     refuse_cells,
+    scales,
 )
 from policies.frames.numbers import finite
 from policies.frames.plan import Plan, plan_cells
-from policies.frames.scale import MAX_BINS, ScoreScale, Slot, score_scale, slot_width
+from policies.frames.scale import MAX_BINS, ScoreScale, Slot, slot_width
 
 Kind = Literal["text", "number", "float32", "boolean", "other"]
 """What a column holds, as the engine says."""
@@ -70,19 +72,26 @@ def group_with_sql(relation: Relation, manifest: Manifest, attributes: Sequence[
     plan = plan_cells(manifest, attributes, wants_scores=True)
     _refuse_columns(relation, plan, manifest)
     ranges = _ranges(relation, plan)
-    scale = _scale(relation, plan, ranges.score) if plan.bins_scores else None
+    slots = _score_slots(relation, plan, ranges.score) if plan.bins_scores else []
     places = ranges.places(plan)
-    keys = _keys(relation, plan, scale)
     sums = _sums(relation, plan, places, ranges.shift)
+    for scale in scales(slots, _cut(relation, plan)):
+        rows = _group(relation, plan, _keys(relation, plan, scale), sums)
+        if len(rows) <= MAX_CELLS:
+            break
+    refuse_cells(len(rows))
+    return Grouped(plan, rows, frozenset(), _inputs(relation), scale, places, ranges.shift)
+
+
+def _group(relation: Relation, plan: Plan, keys: Mapping[str, str], sums: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The groups with their rows and sums, at most one more than may be kept."""
     chosen = [f"{expression} AS {alias}" for alias, expression in keys.items()]
     chosen += [f"{part} AS {alias}" for name, one in sums.items() for alias, part in _halves(name, one).items()]
     totals = ["count(*) AS n", *(f"sum({name}_{half}) AS {name}_{half}" for name in sums for half in ("high", "low"))]
-    by = f"GROUP BY {', '.join(keys)}" if keys else ""
+    by = f"GROUP BY {', '.join(keys)} LIMIT {MAX_CELLS + 1}" if keys else ""
     inner = _select(chosen or ["1 AS one"], relation.name)
     found = relation.run(_select([*keys, *totals], f"({inner}) AS grouped", by))
-    rows = [_row(row, plan, list(sums)) for row in found if row["n"]]
-    refuse_cells(len(rows))
-    return Grouped(plan, rows, frozenset(), _inputs(relation), scale, places, ranges.shift)
+    return [_row(row, plan, list(sums)) for row in found if row["n"]]
 
 
 def _select(chosen: Sequence[str], rows: str, ending: str = "") -> str:
@@ -185,7 +194,7 @@ def _refuse_faults(found: Mapping[str, Any], columns: Mapping[str, str], plan: P
         )
 
 
-def _scale(relation: Relation, plan: Plan, score: tuple[float, float]) -> ScoreScale | None:
+def _score_slots(relation: Relation, plan: Plan, score: tuple[float, float]) -> list[Slot]:
     value = relation.number(str(plan.score))
     few = relation.run(_select([f"DISTINCT {value} AS v"], relation.name, f"LIMIT {MAX_BINS + 1}"))
     low, width = score[0], slot_width(*score)
@@ -193,8 +202,7 @@ def _scale(relation: Relation, plan: Plan, score: tuple[float, float]) -> ScoreS
     slotted = _select([f"{slot} AS slot", f"{value} AS v"], relation.name)
     numbers = ["slot", "count(*) AS n", "min(v) AS low", "max(v) AS high"]
     found = relation.run(_select(numbers, f"({slotted}) AS slots", "GROUP BY slot ORDER BY slot"))
-    slots = [Slot(int(row["n"]), float(row["low"]), float(row["high"])) for row in found]
-    return score_scale(slots, _cut(relation, plan)) if slots else None
+    return [Slot(int(row["n"]), float(row["low"]), float(row["high"])) for row in found]
 
 
 def _cut(relation: Relation, plan: Plan) -> float | None:

@@ -19,6 +19,7 @@ from policies.fairness.body import GroupCells, ScoreCells
 from policies.fairness.check import CHECK
 from policies.fairness.params import FairnessParams, MetricLimit
 from policies.fairness.quantities import area_under_curve
+from policies.frames.cells import read_all_cells
 from tests.support.evidence import facts, write
 
 COLUMNS = {"label": "label", "score": "score", "weight": "w"}
@@ -213,6 +214,22 @@ def test_the_record_of_scores_does_not_depend_on_the_order_of_rows(tmp_path: Pat
         for name, frame in (("one.parquet", rows), ("two.parquet", rows.sample(fraction=1, shuffle=True, seed=3)))
     ]
     assert bodies[0] == bodies[1]
+
+
+def test_groups_that_are_very_many_have_coarser_bins_and_are_not_refused(tmp_path: Path) -> None:
+    draw = np.random.default_rng(4)
+    rows = 300_000
+    frame = pl.DataFrame({name: draw.integers(0, 28, rows) for name in ("a", "b", "c")})
+    frame = frame.with_columns(pl.Series("score", draw.random(rows)))
+    known = facts(
+        write(tmp_path / "rows.parquet", frame),
+        columns={"score": "score"}, positive={}, sensitive={"a": {}, "b": {}, "c": {}}, threshold="0.5",
+    )  # fmt: skip
+    found = read_all_cells(known, ["a", "b", "c"])[""]
+    assert found.rows == rows
+    assert found.scale is not None
+    assert 0.5 in found.scale.edges
+    assert len(found.scale.edges) <= 12
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
