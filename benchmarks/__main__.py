@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import benchmarks
-from benchmarks.report import Row, machine, table, write
+from benchmarks.report import Row, keep_section, machine, table, write
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -30,7 +30,9 @@ def main() -> int:
     benches = collect()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=sorted(benches), help="run this one and write nothing")
-    only = parser.parse_args().only
+    parser.add_argument("--keep", action="store_true", help="with --only: put its section into the results")
+    chosen = parser.parse_args()
+    only = chosen.only
     print(machine())
     sections: dict[str, list[Row]] = {}
     for name in [only] if only else benches:
@@ -39,6 +41,8 @@ def main() -> int:
         sections[name] = benches[name]()
         print(table(sections[name]))
         print(f"({time.perf_counter() - started:.1f} s)")
+    if only and chosen.keep:
+        keep_section(RESULTS, only, sections[only])
     if not only:
         write(RESULTS, sections)
         print(f"\nwritten: {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")

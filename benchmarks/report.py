@@ -67,3 +67,11 @@ def write(path: Path, sections: Mapping[str, Sequence[Row]]) -> None:
     for name, rows in sections.items():
         parts += [f"## {name}", table(rows)]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def keep_section(path: Path, name: str, rows: Sequence[Row]) -> None:
+    """Put one benchmark's table into the kept results, in the order of the alphabet; the others stay as they are."""
+    head, *sections = path.read_text(encoding="utf-8").split("\n## ")
+    kept = {section.partition("\n")[0]: section.rstrip("\n") for section in sections}
+    kept[name] = f"{name}\n\n{table(rows)}"
+    path.write_text("\n\n## ".join([head.rstrip("\n"), *(kept[one] for one in sorted(kept))]) + "\n", encoding="utf-8")
