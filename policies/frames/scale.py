@@ -48,8 +48,8 @@ class Slot:
 def score_scale(slots: Sequence[Slot], cut: float | None, bins: int = MAX_BINS) -> ScoreScale:
     """About ``bins`` bins of about equal numbers of rows, each beginning at a score that occurs, or at ``cut``.
 
-    ``slots`` are in rising order and not empty. The threshold ``cut`` is an edge where it lies between scores, so that a bin
-    never holds both decisions.
+    ``slots`` are in rising order and not empty. The threshold ``cut`` is an edge where it lies between scores, so
+    that a bin never holds both decisions.
     """
     is_exact = len(slots) <= bins and all(slot.lowest == slot.highest for slot in slots)
     target = 0.0 if is_exact else sum(slot.rows for slot in slots) / bins

@@ -29,12 +29,16 @@ def _less(function: Function) -> Function:
     return lambda y, p, sample_weight=None: 1 - function(y, p, sample_weight=sample_weight)
 
 
-def _mean_of_first(y: Any, p: Any, sample_weight: Any = None) -> Any:
+def _mean_of_labels(y: Any, p: Any, sample_weight: Any = None) -> Any:
     return np.average(y, weights=sample_weight)
 
 
+def _mean_of_decisions(y: Any, p: Any, sample_weight: Any = None) -> Any:
+    return np.average(p, weights=sample_weight)
+
+
 SCIKIT_LEARN: dict[str, Function] = {
-    "selection_rate": lambda y, p, sample_weight=None: np.average(p, weights=sample_weight),
+    "selection_rate": _mean_of_decisions,
     "true_positive_rate": sklearn.recall_score,
     "false_negative_rate": _less(sklearn.recall_score),
     "false_positive_rate": _less(_flipped(sklearn.recall_score)),
@@ -44,7 +48,7 @@ SCIKIT_LEARN: dict[str, Function] = {
     "negative_predictive_value": _flipped(sklearn.precision_score),
     "false_omission_rate": _less(_flipped(sklearn.precision_score)),
     "accuracy": sklearn.accuracy_score,
-    "prevalence": _mean_of_first,
+    "prevalence": _mean_of_labels,
     "balanced_accuracy": sklearn.balanced_accuracy_score,
 }
 
