@@ -8,8 +8,8 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,53 +21,24 @@ from lineage.changes import Changes
 from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
 from lineage.labels import description_in, owners_in, tags_in
 from lineage.mapping import pair_index
-from lineage.merging import Rules
 from lineage.reading import among, id_list, listed
-from lineage.rules import FLOW_EDGES, LABELS, MAPPINGS, NODES, RENAMES, SYMLINKS, VERSIONS
+from lineage.search_parts import LABELLED, Known, Parts, Told, schema_digest, suspects_of
 from lineage.store import chunks
 from lineage.tables import ActionRow, DatasetVersionRow, FlowEdgeRow, MappingRow, NodeRow
 from lineage.words import exact_word, weighed
-from lineage.writing import looked_up
 
 WEIGHTS = "abcd"
 MOST_BYTES = 400_000
 """Of the words of one node; PostgreSQL refuses a vector of a mebibyte."""
 
-_LABELS = ("tags", "ownership", "documentation")
-_SEARCH = Rules(SearchRow, ("node_id",))
 _CHUNK = 500  # nodes that are made anew at a time
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """From which rows a node's words were made."""
-
-    labels: tuple[int, ...] = ()
-    schema: str | None = None
-    aliases: tuple[int, ...] = ()
-    named: tuple[str, ...] = ()
-
-    def spelled(self) -> bytes:
-        return json.dumps([self.labels, self.schema, self.aliases, self.named], separators=(",", ":")).encode("ascii")
-
-    @staticmethod
-    @lru_cache(maxsize=8192)
-    def read(spelled: bytes) -> "_Parts":
-        """The parts as they were spelled; those of a node come with every event that names it."""
-        labels, schema, aliases, named = json.loads(spelled)
-        return _Parts(tuple(labels), schema, tuple(aliases), tuple(named))
-
-
-def _digest(fields: bytes) -> str:
-    """What a stored schema is known by."""
-    return hashlib.sha256(fields).hexdigest()
 
 
 @dataclass
 class _Found:
     """What a node is found by, while it is gathered; texts by their weight."""
 
-    parts: _Parts
+    parts: Parts
     texts: dict[str, list[str]] = field(default_factory=lambda: {weight: [] for weight in WEIGHTS})
     exact: set[str] = field(default_factory=set)
 
@@ -86,25 +57,11 @@ class _Found:
 
 def index_changes(unit: Unit, changes: Changes, nodes: Mapping[bytes, int]) -> None:
     """Bring the index up to date with a batch that has just been written; most batches change nothing in it."""
-    told = _Told.of(changes, nodes)
+    told = Told.of(changes, nodes)
     if not told.renamed:  # a name that was given up may concern nodes that the batch does not name
-        told = told.only(_suspects(unit, told))
+        told = told.only(suspects_of(unit, told))
     if told.nodes:
         index_nodes(unit, [known.node for known in _stored(unit, told) if told.differs(known)])
-
-
-def _suspects(unit: Unit, told: "_Told") -> set[int]:
-    """The nodes of the batch about which it may tell something new.
-
-    The index holds what is in force. Who tells a schema again that the index was made from leaves it in force, so what
-    most events tell needs no look at what other events told.
-    """
-    held = dict(looked_up(unit, _SEARCH, ("node_id", "parts"), told.nodes))
-    fresh = {node for node in told.nodes if node not in held}
-    for node, digests in told.schemas.items():
-        if node in held and digests != {_Parts.read(held[node]).schema}:
-            fresh.add(node)
-    return fresh | told.labelled | told.linked | told.named.keys()
 
 
 def index_all(unit: Unit) -> None:
@@ -133,67 +90,6 @@ def index_nodes(unit: Unit, nodes: Collection[int]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What a batch tells that may change the index, by row ids."""
-
-    nodes: list[int]
-    labelled: set[int]
-    schemas: dict[int, set[str | None]]
-    linked: set[int]
-    renamed: set[int]
-    named: dict[int, set[str]]
-
-    @staticmethod
-    def of(changes: Changes, nodes: Mapping[bytes, int]) -> "_Told":
-        contents = {row["digest"]: row["content"] for row in changes.of(MAPPINGS)}
-        named: dict[int, set[str]] = defaultdict(set)
-        for row in changes.of(FLOW_EDGES):
-            if row["mapping_id"] is not None and row["mapping_id"] in contents:
-                for pair in pair_index(contents[row["mapping_id"]]).sources.every:
-                    named[nodes[row["source_id"]]].add(pair.source)
-                    named[nodes[row["target_id"]]].add(pair.target)
-        schemas: dict[int, set[str | None]] = defaultdict(set)
-        for row in changes.of(VERSIONS):
-            if row["fields"] is not None:
-                schemas[nodes[row["node_id"]]].add(_digest(row["fields"]))
-        return _Told(
-            nodes=sorted(nodes[row["identity"]] for row in changes.of(NODES) if row["first_seen"] is not None),
-            labelled={nodes[row["node_id"]] for row in changes.of(LABELS) if row["key"] in _LABELS},
-            schemas=schemas,
-            linked={nodes[row["carrier_id"]] for rules in (SYMLINKS, RENAMES) for row in changes.of(rules)},
-            renamed={nodes[row["carrier_id"]] for row in changes.of(RENAMES)},
-            named={node: paths - {""} for node, paths in named.items()},
-        )
-
-    def only(self, nodes: set[int]) -> "_Told":
-        """What is told of these nodes."""
-        schemas = {node: digests for node, digests in self.schemas.items() if node in nodes}
-        return replace(self, nodes=sorted(nodes.intersection(self.nodes)), schemas=schemas)
-
-    def differs(self, known: "_Known") -> bool:
-        """Whether what the node is found by may have changed."""
-        parts = known.parts
-        return (
-            parts is None
-            or known.labels != parts.labels
-            or (known.schema is not None and known.schema != parts.schema)
-            or (known.node in self.linked and known.aliases != parts.aliases)
-            or not self.named.get(known.node, set()) <= set(parts.named)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """From which rows the index of a node was made, and which it would be made from now."""
-
-    node: int
-    parts: _Parts | None
-    labels: tuple[int, ...]
-    schema: str | None
-    aliases: tuple[int, ...]
-
-
 @cache
 def _label_ids(dialect: str) -> Any:
     """For the listed nodes: the labels in force, and for those of the second list the newest schema; built once."""
@@ -203,7 +99,7 @@ def _label_ids(dialect: str) -> Any:
         .order_by(LabelRow.stamp.desc())
         .limit(1)
         .scalar_subquery()
-        for key in _LABELS
+        for key in LABELLED
     ]
     version = aliased(DatasetVersionRow)
     newest = (
@@ -220,7 +116,7 @@ def _label_ids(dialect: str) -> Any:
     )
 
 
-def _stored(unit: Unit, told: _Told) -> list[_Known]:
+def _stored(unit: Unit, told: Told) -> list[Known]:
     """What is stored of the nodes of a batch, and of those that were renamed from one of them later."""
     later = _renames(unit, told.renamed, RenameRow.old_id) if told.renamed else set()
     nodes = sorted({*told.nodes, *(carrier for carrier, _ in later)})
@@ -242,15 +138,15 @@ def _renames(unit: Unit, nodes: Collection[int], column: Any) -> set[tuple[int, 
 
 def _known(
     unit: Unit, nodes: Sequence[int], schemas: Sequence[int], aliases: Mapping[int, tuple[int, ...]]
-) -> list[_Known]:
+) -> list[Known]:
     parameters = {"ids": id_list(unit.dialect, nodes), "schemas": id_list(unit.dialect, schemas)}
     rows = unit.session.connection().execute(_label_ids(unit.dialect), parameters)
     return [
-        _Known(
+        Known(
             node=node,
-            parts=None if parts is None else _Parts.read(parts),
+            parts=None if parts is None else Parts.read(parts),
             labels=tuple(label or 0 for label in labels),
-            schema=None if fields is None else _digest(fields),
+            schema=None if fields is None else schema_digest(fields),
             aliases=aliases.get(node, ()),
         )
         for node, parts, fields, *labels in rows
@@ -285,7 +181,7 @@ def _gather(unit: Unit, nodes: Sequence[int]) -> dict[int, _Found]:
     aliases = _aliases(unit, nodes)
     named = _named(unit, nodes)
     found = {
-        known.node: _Found(_Parts(known.labels, known.schema, known.aliases, tuple(sorted(named.get(known.node, ())))))
+        known.node: _Found(Parts(known.labels, known.schema, known.aliases, tuple(sorted(named.get(known.node, ())))))
         for known in _known(unit, nodes, nodes, aliases)
     }
     wanted = sorted({*nodes, *(alias for others in aliases.values() for alias in others)})
@@ -413,7 +309,7 @@ def key_of(table: sa.TableClause) -> sa.ColumnElement[int]:
 
 def named_fields(parts: bytes) -> tuple[str, ...]:
     """The fields that lineage facets name, from ``SearchRow.parts``."""
-    return _Parts.read(parts).named
+    return Parts.read(parts).named
 
 
 def _vector(by_weight: Mapping[str, Sequence[str]]) -> str:
