@@ -9,6 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -134,6 +135,19 @@ def test_each_task_is_in_the_state_that_airflow_left_it_in(ran: Ran) -> None:
 def test_a_task_belongs_to_its_dag(ran: Ran, task: str) -> None:
     data = job(ran, f"claims.{task}")
     assert (data["parentJobNamespace"], data["parentJobName"]) == (JOBS, "claims")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_the_dag_says_of_itself_is_said_of_its_tasks(ran: Ran, task: str) -> None:
+    known = ran.receiver.get(f"/api/v1/namespaces/{quote(JOBS, safe='')}/jobs/claims.{task}")
+    assert (known["type"], known["description"], known["tags"]) == ("BATCH", "Claims, scored each night.", ["nightly"])
+    assert known["facets"]["ownership"]["owners"] == [{"name": "claims-team"}]
+
+
+def test_why_a_task_failed_is_a_facet_of_its_run(ran: Ran) -> None:
+    run_id = job(ran, "claims.check")["latestRun"]["id"]
+    facets = ran.receiver.get(f"/api/v1/jobs/runs/{run_id}/facets", type="run")["facets"]
+    assert "a score is missing" in facets["errorMessage"]["message"]
 
 
 def test_what_an_operator_says_of_its_columns_arrives(ran: Ran) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -151,6 +152,13 @@ def test_each_result_of_dbts_tests_is_kept(ran: Ran) -> None:
     assert sorted(results.values()) == [False, True, True, True]
     ended = [event["event"] for event in ran.receiver.taken() if event["event"]["eventType"] in ("COMPLETE", "FAIL")]
     assert dict(assertions(ended)) == results
+
+
+def test_a_table_shows_what_the_project_and_its_tests_say_of_it(ran: Ran) -> None:
+    place = f"/api/v1/namespaces/{quote(STORE, safe='')}/datasets"
+    assert ran.receiver.get(f"{place}/claims.main.stg_claims")["description"] == "One row a claim."
+    shown = ran.receiver.get(f"{place}/{MART}")["facets"]["dataQualityAssertions"]["assertions"]
+    assert {(item["column"], item["success"]) for item in shown} == {("customer", True), ("total", False)}
 
 
 def assertions(events: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:

@@ -203,6 +203,19 @@ def test_a_facet_that_is_taken_back_is_gone(receiver: Receiver) -> None:
     assert names(receiver, "upstream", namespace="models", name="triage/1") == ["triage/1", "claims", "train"]
 
 
+def test_entries_that_are_taken_back_leave_every_input_to_every_output(receiver: Receiver) -> None:
+    source = lineage.LineageDatasetInput(namespace="s3://lake", name="table-a", type="DATASET")
+    entry = lineage.LineageDatasetEntry(namespace="models", name="model-a", type="DATASET", inputs=[source])
+    tables, models = [InputDataset("s3://lake", f"table-{pair}") for pair in "ab"], [OutputDataset("models", "model-a")]
+    told = (lineage.LineageJobFacet(entries=[entry]), lineage.LineageJobFacet(entries=[], deleted=True))
+    apart = {"model-a", "table-a", "train"}
+    for minute, (facet, expected) in enumerate(zip(told, (apart, apart | {"table-b"}), strict=True)):
+        event = run_event(RunState.RUNNING, minute, job_facets={"lineage": facet}, inputs=tables, outputs=models)
+        emit(receiver.transport(), event)
+        assert set(names(receiver, "upstream", namespace="models", name="model-a")) == expected
+    assert receiver.findings() == []
+
+
 @pytest.mark.parametrize("of", facet_classes(), ids=lambda of: of.__name__)
 def test_no_facet_of_the_client_is_found_wrong(of: type[BaseFacet]) -> None:
     (place,) = (place for place, frame in PLACES.items() if issubclass(of, frame))
