@@ -13,6 +13,7 @@ from governance.cli import (
     gate,
     keys,
     lineage,
+    lineage_columns,
     lineage_queries,
     log,
     report,
@@ -60,7 +61,8 @@ app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("gate")(gate.gate)
 app.command("verify")(verify)
-for command in (*lineage_queries.COMMANDS, retention.prune, retention.prunings, retention.outbox):
+QUESTIONS = (*lineage_columns.COMMANDS, *lineage_queries.COMMANDS)
+for command in (*QUESTIONS, retention.prune, retention.prunings, retention.outbox):
     lineage.app.command()(command)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(log.app, name="log")
