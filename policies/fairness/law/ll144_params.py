@@ -48,6 +48,8 @@ class LL144Params(Params):
         strange = sorted(set(self.controls) - set(CONTROLS))
         if strange:
             raise ValueError(f"{', '.join(strange)} is none of the controls {', '.join(CONTROLS)}")
-        if self.own_threshold is not None and ("e" in self.own_threshold.lower() or not 0 < self.exact_threshold <= 1):  # type: ignore[operator]
+        own = self.own_threshold
+        # A huge exponent is refused by its text: the fraction it spells would fill the memory.
+        if own is not None and ("e" in own.lower() or not 0 < Fraction(own) <= 1):
             raise ValueError("own_threshold is a plain decimal above 0 and at most 1")
         return self

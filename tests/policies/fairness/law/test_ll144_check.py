@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from governance.errors import MeasurementRefused
 from governance.types.results import CheckResult, CheckStatus
+from policies.fairness.law.ll144_params import LL144Params
 from tests.policies.fairness.law.build import audit, fourteen_rows, ll144, people
 from tests.policies.fairness.law.test_ll144 import FOURTEEN, ISLANDER, NATIVE
 from tests.support.evidence import write
@@ -241,3 +243,19 @@ def test_an_unnamed_column_of_a_missing_table_stays_insufficient(tmp_path: Path)
     assert result.status is INSUFFICIENT
     assert control(result, "LL144-05")[1] == "ll144.nobody_known"
     assert FAILED not in {result.status}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"controls": ["LL144-99"]}, {"own_threshold": "0"}, {"own_threshold": "1.1"}, {"own_threshold": "1e999999999"}],
+)
+def test_parameters_that_mean_nothing_are_refused(params: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        LL144Params.model_validate(params)
+
+
+def test_only_the_controls_that_a_policy_names_must_hold(tmp_path: Path) -> None:
+    result = ll144(people(tmp_path), {"controls": ["LL144-04", "LL144-07"]}, audit=audit(summary_url=""))
+    assert result.status is PASSED
+    details: Any = result.details
+    assert [one["id"] for one in details["controls"]] == ["LL144-04", "LL144-07"]
