@@ -1,6 +1,5 @@
 """Stored events in lists: as they were taken, newest or oldest first."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +7,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from governance.clock import rfc3339
 from lineage.identity import namespace_identity
 from lineage.marquez.pages import Keys, Page
 from lineage.reading import Reader
-from lineage.tables import EventRow, NodeRow, PayloadRow, RunRow
+from lineage.tables import EventRow, PayloadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +46,7 @@ def event_keys(unit: Reader, wanted: EventFilter, page: Page) -> Keys:
 
 
 def event_bodies(unit: Reader, events: Sequence[int]) -> Iterator[bytes]:
-    """The bytes of each event; of one whose bytes were pruned, what is still known of it."""
-    query = sa.select(PayloadRow.body)
+    """The bytes of each event, one at a time; of one that was pruned, its residue."""
     for number in events:
-        body: bytes | None = unit.session.scalar(query.where(PayloadRow.event_id == number))
-        yield _remainder(unit, number) if body is None else body
-
-
-def _remainder(unit: Reader, number: int) -> bytes:
-    """An event without its bytes: its kind and time, and the run and job that it was of."""
-    event = unit.session.get_one(EventRow, number)
-    known: dict[str, Any] = {
-        "eventTime": rfc3339(event.event_time),
-        "producer": "",
-        "schemaURL": "",
-        "inputs": [],
-        "outputs": [],
-        "pruned": {"digest": "sha256:" + event.digest.hex()},
-    }
-    if event.event_type is not None:
-        known["eventType"] = event.event_type
-    query = sa.select(RunRow.run_id, NodeRow.namespace, NodeRow.name).join(NodeRow, NodeRow.id == RunRow.job_id)
-    row = unit.session.execute(query.where(RunRow.identity == event.run_identity)).first()
-    if row is not None:
-        known["run"] = {"runId": row.run_id, "facets": {}}
-        known["job"] = {"namespace": row.namespace, "name": row.name, "facets": {}}
-    return json.dumps(known).encode("ascii")
+        body: bytes = unit.session.scalars(sa.select(PayloadRow.body).where(PayloadRow.event_id == number)).one()
+        yield body

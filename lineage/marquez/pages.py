@@ -51,9 +51,7 @@ def node_keys(unit: Reader, kind: NodeKind, page: Page, namespace_id: int | None
 def hidden_nodes(kind: NodeKind, *conditions: Any) -> Any:
     """The ids of nodes that no list shows: never named by an event, deleted since, or renamed to another."""
     unnamed = sa.select(NodeRow.id).where(NodeRow.first_seen.is_(None), *conditions)
-    deleted = sa.select(NodeRow.id).where(
-        NodeRow.deleted_at.is_not(None), is_deleted(), NodeRow.first_seen.is_not(None), *conditions
-    )
+    deleted = sa.select(NodeRow.id).where(is_deleted(), *conditions)
     if kind == "job":
         return sa.union(unnamed, deleted)
     return sa.union(unnamed, deleted, sa.select(NodeRow.id).where(NodeRow.id.in_(renamed_away()), *conditions))

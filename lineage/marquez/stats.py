@@ -89,7 +89,7 @@ def _existing(unit: Reader, kind: NodeKind, spans: Sequence[tuple[datetime, date
     earlier = counted.where(NodeRow.first_seen < spans[0][0])
     added = [counted.where(NodeRow.first_seen >= start, NodeRow.first_seen < end) for start, end in spans]
     row = unit.session.connection().execute(sa.select(*(query.scalar_subquery() for query in (earlier, *added)))).one()
-    deleted = sa.select(NodeRow.first_seen).where(NodeRow.kind == kind, NodeRow.first_seen.is_not(None), is_deleted())
+    deleted = sa.select(NodeRow.first_seen).where(NodeRow.kind == kind, is_deleted())
     gone = sorted(born for born in unit.session.scalars(deleted) if born is not None)
     return [count - bisect_left(gone, end) for count, (_, end) in zip(list(accumulate(row))[1:], spans, strict=True)]
 
