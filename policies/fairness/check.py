@@ -5,7 +5,7 @@ from governance.types.results import Measurement
 from policies.fairness.judge import NOT_CHECKED, judge
 from policies.fairness.params import FairnessParams
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 
 def _measure(facts: Facts, params: FairnessParams) -> Measurement:

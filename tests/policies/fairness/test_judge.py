@@ -299,3 +299,81 @@ def test_judging_loads_no_scientific_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_record_of_the_first_version_is_judged_still() -> None:
+    """The body as it was written before scores, classes and predicted numbers were kept."""
+    cells = [{"cell": "selected", "rows": 20}, {"cell": "rejected", "rows": 80}]
+    more = [{"cell": "selected", "rows": 60}, {"cell": "rejected", "rows": 40}]
+    body: dict[str, Any] = {
+        "form": "fairness-cells/v1",
+        "rows": 200,
+        "is_weighted": False,
+        "has_label": False,
+        "from_counts": False,
+        "overall": [{"cell": "selected", "rows": 80}, {"cell": "rejected", "rows": 120}],
+        "tables": [
+            {
+                "attributes": ["group"],
+                "reference": None,
+                "groups": [
+                    {"levels": ["a"], "is_expected": False, "cells": cells},
+                    {"levels": ["b"], "is_expected": True, "cells": more},
+                ],
+                "unknown_rows": 0,
+                "outside_rows": {},
+                "by_group": {"selection_rate": [0.2, 0.6]},
+                "bootstrap": None,
+            }
+        ],
+    }
+    result = judge(Measurement(check="fairness", check_version="1.0.0", body=body), FairnessParams())
+    assert (result.status, result.observed) == (FAILED, "0.3333333333333333")
+
+
+def test_a_pass_says_what_its_counts_could_have_shown() -> None:
+    few = verdict(selection("a", 5, 40), selection("b", 5, 40))
+    many = verdict(selection("a", 500, 1000), selection("b", 500, 1000))
+    assert "no true ratio, however low, would have been seen" in few.message
+    assert "a true ratio below 0.7" in many.message
+    assert "with 80 % probability" in many.message
+    as_written = verdict(selection("a", 5, 40), selection("b", 5, 40), mode="as_written")
+    assert "probability" not in as_written.message
+
+
+def test_a_bound_beyond_the_limit_warns_where_the_difference_is_not_sure() -> None:
+    """1 of 100 against 8 of 100: the bound is below four fifths and Fisher's p is 0.035, which is not 1 %."""
+    result = verdict(selection("a", 1, 100), selection("b", 8, 100))
+    assert (result.status, result.reason) == (WARNED, "fairness.possibly_outside")
+    details: Any = result.details
+    (judged,) = details["tables"]["group"]["judged"]
+    assert float(judged["p_beyond"]) < 0.05
+    assert 0.01 < float(judged["p_equal"]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "words"),
+    [
+        (
+            "true_positive_rate_ratio",
+            (group("a", tp=20, fn=80, tn=50), group("b", tp=80, fn=20, tn=50)),
+            "44 more positive decisions among 100 positive labels",
+        ),
+        (
+            "false_positive_rate_ratio",
+            (group("a", fp=10, tn=90, tp=50), group("b", fp=60, tn=40, tp=50)),
+            "48 fewer positive decisions among 100 negative labels",
+        ),
+        (
+            "demographic_parity_difference",
+            (selection("a", 20, 100), selection("b", 80, 100)),
+            "50 more positive decisions among 100",
+        ),
+    ],
+)
+def test_a_failed_group_says_how_many_decisions_are_missing(name: str, groups: Any, words: str) -> None:
+    limit = "0.1" if name.endswith("difference") else "0.8"
+    result = verdict(*groups, limits=[(name, limit)])
+    assert result.status is FAILED
+    (missing,) = [one for one in result.findings if one.code == "fairness.shortfall"]
+    assert words in missing.message
