@@ -167,8 +167,10 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     ways, is_cut = carried_by(stored, list(found.distances))
     passed = {one for held in ways.values() for way in held.values() for one in way}
     stored.nodes(sorted({dataset for dataset, _ in (*found.distances, *passed)}))
+    stored.schemas([dataset for dataset, _ in found.distances])
+    names = _names_of(stored, {*found.distances, *passed})
     nodes = sorted(
-        (_node(stored, one, distance, ways.get(one, {})) for one, distance in found.distances.items()),
+        (_node(stored, names, (one, distance), ways.get(one, {})) for one, distance in found.distances.items()),
         key=lambda node: (node.distance, node.names),
     )
     places = {(node.dataset, node.names.path): place for place, node in enumerate(nodes)}
@@ -182,30 +184,44 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
 
 
 def field_name(stored: StoredFields, one: Field) -> FieldName:
-    """The field by its names; its dataset's row must be known to ``stored``."""
-    row = stored.nodes([one[0]])[one[0]]
+    """The field by its names."""
+    row = stored.node(one[0])
     return FieldName(row.namespace, row.name, one[1])
 
 
-def _node(stored: StoredFields, one: Field, distance: int, held: Mapping[Carried, tuple[Field, ...]]) -> ColumnNode:
+def _names_of(stored: StoredFields, fields: Iterable[Field]) -> dict[Field, FieldName]:
+    """Each of the fields by its names."""
+    return {one: field_name(stored, one) for one in fields}
+
+
+def _node(
+    stored: StoredFields,
+    names: Mapping[Field, FieldName],
+    reached: tuple[Field, int],
+    held: Mapping[Carried, tuple[Field, ...]],
+) -> ColumnNode:
+    one, distance = reached
     dataset, path = one
     others = [member for member in stored.aliases.members(dataset) if member != dataset]
-    rows = stored.nodes(others)
+    rows = stored.nodes(others) if others else {}
     return ColumnNode(
         dataset=dataset,
-        names=field_name(stored, one),
-        type=stored.types([dataset])[dataset].get(path),
+        names=names[one],
+        type=stored.schemas((dataset,))[dataset].get(path),
         distance=distance,
         aliases=tuple(sorted((rows[other].namespace, rows[other].name) for other in others)),
-        marks=carried_marks(stored, held),
+        marks=carried_marks(names, held),
     )
 
 
-def carried_marks(stored: StoredFields, held: Mapping[Carried, tuple[Field, ...]]) -> tuple[CarriedMark, ...]:
-    """What a field carries, its own first, then by key and origin."""
+def carried_marks(
+    names: Mapping[Field, FieldName], held: Mapping[Carried, tuple[Field, ...]]
+) -> tuple[CarriedMark, ...]:
+    """What a field carries, its own first, then by key and origin; ``names`` are those of the fields on the ways."""
+    if not held:
+        return ()
     marks = [
-        CarriedMark(mark.kind, mark.key, mark.value, tuple(field_name(stored, one) for one in way))
-        for mark, way in held.items()
+        CarriedMark(mark.kind, mark.key, mark.value, tuple(names[one] for one in way)) for mark, way in held.items()
     ]
     return tuple(sorted(marks, key=lambda mark: (len(mark.way) > 1, mark.kind, mark.key, mark.value or "", mark.way)))
 
@@ -231,7 +247,13 @@ def _edges(stored: StoredFields, found: FieldWalk, places: dict[Field, int]) -> 
         )
         for (source, target, job, transformations), hops in joined.items()
     ]
-    return tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.job or ("", ""), str(edge))))
+    return tuple(sorted(edges, key=_edge_order))
+
+
+def _edge_order(edge: ColumnEdge) -> tuple[int, int, tuple[str, str], list[list[str]]]:
+    parts = [[part.type or "", part.subtype or "", part.description or "", str(part.masking)]
+             for part in edge.transformations]  # fmt: skip
+    return edge.source, edge.target, edge.job or ("", ""), parts
 
 
 def _latest_runs(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEdge, tuple[bytes, str]]:

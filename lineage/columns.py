@@ -73,6 +73,7 @@ class StoredFields:
     _flows: dict[Direction, dict[int, list[FlowEdge]]] = field(init=False)
     _edges: dict[tuple[int, int, int, int], FlowEdge] = field(default_factory=dict)
     _fields: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    _schemas: dict[int, dict[str, str | None]] = field(default_factory=dict)
     _rows: dict[int, NodeRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,7 +143,7 @@ class StoredFields:
         """Path and type of each field of the datasets: of the newest schema, and what lineage facets name."""
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._fields]
         if missing:
-            schemas = self._schemas(missing)
+            schemas = self.schemas(missing)
             named: dict[int, set[str]] = defaultdict(set)
             # A field is one whether or not a facet names it now.
             known = self if self.mode == "ever" else StoredFields(self.unit, self.as_of)
@@ -152,12 +153,19 @@ class StoredFields:
                 for path_of, path in (end for dataset in missing for edge in flows[dataset] for end in edge.fields):
                     named[path_of].add(path)
             for dataset in missing:
-                held = schemas.get(dataset, {})
+                held = dict(schemas[dataset])
                 held.update((path, None) for path in sorted(named[dataset] - {""}) if path not in held)
                 self._fields[dataset] = held
         return self._fields
 
-    def _schemas(self, datasets: Sequence[int]) -> dict[int, dict[str, str | None]]:
+    def schemas(self, datasets: Iterable[int]) -> Mapping[int, dict[str, str | None]]:
+        """Path and type of each field in the newest schema of each dataset; empty where none was told."""
+        missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._schemas]
+        if missing:
+            self._schemas.update({dataset: {} for dataset in missing} | self._newest(missing))
+        return self._schemas
+
+    def _newest(self, datasets: Sequence[int]) -> dict[int, dict[str, str | None]]:
         """The newest schema of each dataset under any of its names."""
         members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
         version = aliased(DatasetVersionRow)
@@ -188,8 +196,14 @@ class StoredFields:
     def nodes(self, ids: Iterable[int]) -> Mapping[int, NodeRow]:
         """The rows of datasets and jobs."""
         missing = [node for node in dict.fromkeys(ids) if node and node not in self._rows]
-        self._rows.update(nodes_by_id(self.unit, missing))
+        if missing:
+            self._rows.update(nodes_by_id(self.unit, missing))
         return self._rows
+
+    def node(self, number: int) -> NodeRow:
+        """The row of one dataset or job."""
+        found = self._rows.get(number)
+        return self.nodes([number])[number] if found is None else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ def carriers(request: Request, unit: ReadingUnit, asked: Annotated[CarriersAsked
     stored = StoredFields(unit, as_of, asked.edges)
     ways, is_cut = carriers_of(stored, key, kind)
     stored.nodes(sorted({dataset for dataset, _ in ways}))
-    rows = [(field_name(stored, one), mark) for one, held in ways.items() for mark in carried_marks(stored, held)]
+    passed = {one for held in ways.values() for way in held.values() for one in way}
+    named = {one: field_name(stored, one) for one in (*ways, *passed)}
+    rows = [(named[one], mark) for one, held in ways.items() for mark in carried_marks(named, held)]
     document = {
         kind: key,
         "as_of": None if as_of is None else rfc3339(as_of),
