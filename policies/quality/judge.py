@@ -97,5 +97,5 @@ def _findings(grave: list[Said]) -> Iterator[Finding]:
             severity=_SEVERITY[one.status],
             message=f"{one.place}: {one.message}",
             remediation=one.remedy,
-            data={**one.data, "examples": [dict(example) for example in one.examples]},
+            data={**one.data, "columns": list(one.columns), "examples": [dict(example) for example in one.examples]},
         )

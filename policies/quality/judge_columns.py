@@ -64,6 +64,7 @@ def _of_share(
         tuple(reading.get("examples", ())),
         remedy,
         {"count": count, "of": of},
+        tuple(columns),
     )
 
 
@@ -143,7 +144,19 @@ def outliers(rule: OutlierRule, reading: Reading) -> list[Said]:
         obstacle = f"the values have no spread by {rule.method}, so that none can be called far off"
     if not obstacle:
         return [said]
-    return [Said("outliers", rule.column, UNDECIDED, obstacle, said.figures, said.examples, said.remedy, said.data)]
+    return [
+        Said(
+            "outliers",
+            rule.column,
+            UNDECIDED,
+            obstacle,
+            said.figures,
+            said.examples,
+            said.remedy,
+            said.data,
+            said.columns,
+        )
+    ]
 
 
 def balance(rule: BalanceRule, reading: Reading) -> list[Said]:

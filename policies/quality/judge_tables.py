@@ -41,7 +41,8 @@ def referential(rule: ReferentialRule, reading: Reading) -> list[Said]:
     )  # fmt: skip
     data = {"count": count, "of": of, "repeated": reading["repeated"], "without_key": reading["without_key"]}
     remedy = "Deliver both tables of one moment, or correct the keys."
-    return [Said("referential", place, status, message, (figure,), tuple(reading["examples"]), remedy, data)]
+    examples = tuple(reading["examples"])
+    return [Said("referential", place, status, message, (figure,), examples, remedy, data, rule.columns)]
 
 
 def leakage(rule: LeakageRule, reading: Reading) -> list[Said]:
@@ -73,7 +74,7 @@ def _in_both(rule: LeakageRule, part: str, found: Reading, limit: str) -> Said:
     examples = tuple(found.get("examples", first))
     data = {"count": found["count"], "of": found["of"]}
     remedy = "Split the data again by person or by time, train anew, and test on what was never seen."
-    return Said("leakage", place, status, message, (figure,), examples, remedy, data)
+    return Said("leakage", place, status, message, (figure,), examples, remedy, data, tuple(found["columns"]))
 
 
 def _target(rule: TargetRule, reading: Reading) -> list[Said]:

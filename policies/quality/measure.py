@@ -8,8 +8,8 @@ import polars as pl
 
 from governance.check import Facts
 from governance.types.results import Input, Measurement
-from policies.frames.masks import masks_of
 from policies.frames.source import open_further, open_sources, refusing_unreadable
+from policies.masks import masks_of
 from policies.quality import columns, tables
 from policies.quality.data import Data
 from policies.quality.drift import drift

@@ -21,7 +21,10 @@ _GRAVITY = (PASSED, WARNED, UNDECIDED, FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a rule came to: its kind and place, the worst of its parts in words, and every figure."""
+    """What a rule came to: its kind and place, the worst of its parts in words, and every figure.
+
+    ``columns`` are those whose values the examples show.
+    """
 
     kind: str
     place: str
@@ -31,6 +34,7 @@ class Said:
     examples: tuple[Mapping[str, Any], ...] = ()
     remedy: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 def worst(statuses: Iterable[CheckStatus]) -> CheckStatus:

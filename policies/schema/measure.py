@@ -14,8 +14,8 @@ from pandera.config import ValidationDepth, config_context, get_config_global, s
 
 from governance.check import Facts
 from governance.types.results import Input, Measurement
-from policies.frames.masks import masks_of
 from policies.frames.source import Source, open_sources, refusing_unreadable
+from policies.masks import masks_of
 from policies.schema.checks import TEXT_LENGTH, Rule, rules_of
 from policies.schema.params import SchemaDocument, SchemaParams
 from policies.schema.pieces import Tally, tallied

@@ -1,7 +1,7 @@
 """What the HTML template needs from a dossier, arranged for reading. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -11,6 +11,7 @@ from governance.types.decision import CheckOutcome
 from governance.types.provenance import ProvenanceFact, ProvenanceRecord
 from governance.types.results import CheckStatus, Figure, Finding, Reason, Verdict
 from governance.types.value import Severity
+from policies.masks import masks_in
 from reports.charts import Scene, check_charts, lineage_chart
 from reports.dossier import Dossier, EvidenceEntry, NotChecked
 from reports.score_charts import score_charts
@@ -29,11 +30,12 @@ _SEVERITIES = (Severity.HIGH, Severity.MEDIUM, Severity.WARNING, Severity.REVIEW
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """A finding with the paths that it names, in words."""
+    """A finding with the paths and the examples of rows that it names, in words."""
 
     finding: Finding
     paths: tuple[str, ...]
     others: int
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def arrange(dossier: Dossier) -> Page:
         to_do=tuple(_to_do(dossier, ordered)),
         limits=tuple(limits[:SUMMARY_LIMITS]),
         limits_left_out=len(dossier.not_checked) - len(limits[:SUMMARY_LIMITS]),
-        checks=tuple(_check(index, *pair) for index, pair in enumerate(_pairs(dossier), start=1)),
+        checks=tuple(
+            _check(index, *pair, masks_in(lineage, {})) for index, pair in enumerate(_pairs(dossier), start=1)
+        ),
         lineage=lineage_chart("lineage", lineage) if lineage else None,
         sources=tuple(sources[:MAX_NODES]),
         sources_left_out=max(0, len(sources) - MAX_NODES),
@@ -125,9 +129,9 @@ def _first_of_each_area(entries: Iterable[NotChecked]) -> list[NotChecked]:
     return sorted(areas.values(), key=lambda entry: (entry.area not in general, entry.area != "laws"))
 
 
-def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry) -> CheckView:
+def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry, masks: Mapping[str, str]) -> CheckView:
     result = outcome.result
-    found = tuple(_finding(finding) for finding in result.findings[:MAX_FINDINGS])
+    found = tuple(_finding(finding, masks) for finding in result.findings[:MAX_FINDINGS])
     return CheckView(
         number=number,
         outcome=outcome,
@@ -143,12 +147,33 @@ def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry) -> Check
     )
 
 
-def _finding(finding: Finding) -> FindingView:
-    """``data`` is a check's own form, so what does not look like paths is left to the JSON report."""
+def _finding(finding: Finding, masks: Mapping[str, str]) -> FindingView:
+    """``data`` is a check's own form, so what looks like neither paths nor examples is left to the JSON report."""
     paths = finding.data.get("paths")
     others = finding.data.get("other_paths")
     texts = [_path(path) for path in paths] if isinstance(paths, list) else []
-    return FindingView(finding, tuple(text for text in texts if text), others if isinstance(others, int) else 0)
+    return FindingView(
+        finding,
+        tuple(text for text in texts if text),
+        others if isinstance(others, int) else 0,
+        tuple(_examples(finding, masks)),
+    )
+
+
+def _examples(finding: Finding, masks: Mapping[str, str]) -> Iterator[str]:
+    """The rows that a finding names, with their values.
+
+    Values were masked when they were measured. What lineage has learnt since hides them here too: evidence that was
+    made beside the data may not have known it.
+    """
+    examples, columns = finding.data.get("examples"), finding.data.get("columns")
+    names = [str(name) for name in columns] if isinstance(columns, list) else []
+    hidden = sorted({masks[name] for name in names if name in masks})
+    for example in examples if isinstance(examples, list) else []:
+        if not isinstance(example, dict):
+            continue
+        value = ", ".join(hidden) or str(example.get("value"))
+        yield value if example.get("row") is None else f"row {example.get('row')}: {value}"
 
 
 def _path(path: JsonValue) -> str:

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 
 from governance.check import Facts
+from governance.types.ancestry import Ancestry
 
 NOT_PERSONAL = "system"
 """The root of Fideslang's categories of data that is about no person; every other category is masked."""
 
 
 def masks_of(facts: Facts, declared: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Column to the words shown in place of its values, as ``masks_in`` says, by the subject's lineage."""
+    return masks_in(facts.lineage.ancestry(facts.subject) if facts.lineage is not None else None, declared)
+
+
+def masks_in(ancestry: Ancestry | None, declared: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """Column to the words shown in place of its values: ``[user.contact.email]``.
 
     ``declared`` maps columns to categories. A column is also masked where lineage gives a column of its name a personal
@@ -16,7 +22,6 @@ def masks_of(facts: Facts, declared: Mapping[str, tuple[str, ...]]) -> dict[str,
     and one that was shown cannot be taken back.
     """
     found: dict[str, set[str]] = {name: set(categories) for name, categories in declared.items()}
-    ancestry = facts.lineage.ancestry(facts.subject) if facts.lineage is not None else None
     for node in ancestry.datasets if ancestry is not None else ():
         for fact in node.provenance:
             for column in fact.record.columns or ():

@@ -8,7 +8,7 @@ from typing import Any
 from audits.measuring import KnownAncestry
 from governance.types.ancestry import Ancestry
 from governance.types.provenance import ProvenanceFact
-from policies.frames.masks import masks_of
+from policies.masks import masks_of
 from tests.support.evidence import facts, write
 
 
