@@ -95,7 +95,6 @@ def _latest_residue() -> sa.ScalarSelect[bytes]:
 def _pruning_fault(unit: Reader, places: dict[bytes, int]) -> Fault | None:
     """A pruning that says something else than its leaf, or a leaf without its pruning."""
     missing = dict(places)
-    bad: list[Fault] = []
     for row in unit.session.scalars(sa.select(PruningRow).order_by(PruningRow.id)):
         pairs = (
             sa.select(EventRow.digest, PrunedEventRow.residue_digest)
@@ -104,8 +103,8 @@ def _pruning_fault(unit: Reader, places: dict[bytes, int]) -> Fault | None:
         )
         body = pruning_leaf(row, [(event, left) for event, left in unit.session.execute(pairs)]).body
         if missing.pop(hashlib.sha256(body).digest(), None) is None:
-            bad.append(
-                Fault(min(places.values(), default=0), f"the pruning {row.id} says something else than its leaf")
-            )
-    bad += [Fault(place, "the log holds a pruning that the database does not") for place in missing.values()]
-    return min(bad) if bad else None
+            first = min(places.values(), default=0)
+            return Fault(first, f"the pruning {row.id} says something else than its leaf")
+    if missing:
+        return Fault(min(missing.values()), "the log holds a pruning that the database does not")
+    return None

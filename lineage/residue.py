@@ -29,6 +29,9 @@ STRUCTURE = frozenset(
 TOLD = frozenset({"documentation", "tags", "ownership", PROVENANCE})
 """Keys of the facets that say something which is derived too, and which a request may take away everywhere."""
 
+EVIDENCE = frozenset({"executionParameters", "assay_environment", "storage"})
+"""Keys of the facets that levels of evidence rest on (``lineage.levels``): age leaves them, a request may take them."""
+
 Entity = Literal["event", "run", "job", "dataset"]
 
 _SIDES = ("inputs", "outputs")

@@ -1,7 +1,8 @@
 """Pruning by age: after so many days, facets that nothing rests on are taken out of stored events.
 
-What stays beside the graph: labels and provenance, and every facet of a job or dataset that is still in force, so that
-all answers about their present are as they were. What was in force when the sweep came by is looked at again each day.
+What stays beside the graph: labels, provenance and what levels of evidence rest on, and every facet of a job or
+dataset that is still in force, so that all answers about their present are as they were. What was in force when the
+sweep came by is looked at again each day.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,7 @@ from lineage.identity import NodeKind, node_identity
 from lineage.prunings import Order, Pruning, lock, record
 from lineage.reading import Reader, among
 from lineage.record_tables import SweepRow, UnfinishedRow
-from lineage.residue import TOLD, Choice, Part, residue
+from lineage.residue import EVIDENCE, TOLD, Choice, Part, residue
 from lineage.rules import NODES
 from lineage.store import chunks
 from lineage.tables import EventRow, PayloadRow
@@ -123,7 +124,7 @@ def _events(unit: Unit, batch: Sequence[int]) -> dict[int, Event]:
 
 def _anything(part: Part) -> bool:
     """Everything that age takes, in force or not."""
-    return not (part.is_facet and part.key in TOLD)
+    return not (part.is_facet and part.key in TOLD | EVIDENCE)
 
 
 def _by_age(event: Event, held: Mapping[_Key, bytes]) -> Choice:

@@ -2,7 +2,10 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +281,47 @@ def test_a_consumer_that_cannot_be_reached_has_not_got_the_event(tmp_path: Path)
     with pytest.raises(Undelivered) as fault:
         open_sender(str(config)).send(body(both()[0]))
     assert "hidden" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(201, None), (400, Refusal), (413, Refusal), (422, Refusal), (401, Undelivered), (404, Undelivered),
+     (429, Undelivered), (503, Undelivered)],
+)  # fmt: skip
+def test_only_an_answer_about_the_event_itself_is_a_refusal(
+    tmp_path: Path, status: int, kind: type[Exception] | None
+) -> None:
+    config = tmp_path / "openlineage.yml"
+    with answering(status) as address:
+        config.write_text(f"transport: {{type: http, url: '{address}', retry: {{total: 0}}}}")
+        sender = open_sender(str(config))
+        if kind is None:
+            sender.send(body(both()[0]))
+            return
+        with pytest.raises(Undelivered) as fault:
+            sender.send(body(both()[0]))
+    assert type(fault.value) is kind
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A server that answers every POST alike; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep the tests' output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -293,6 +294,55 @@ def test_whatever_is_pruned_and_in_whatever_order_a_rebuild_gives_the_same(datab
         assert state(unit) == before
         assert state_digest(unit) == digest_before
         assert event_faults(unit) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "what"),
+    [
+        (
+            "lineage_payload",
+            "UPDATE lineage_payload SET body = :body WHERE pruning_id IS NOT NULL",
+            "what a pruning left",
+        ),
+        ("lineage_payload", "UPDATE lineage_payload SET body = :body WHERE pruning_id IS NULL", "stored first"),
+        ("lineage_payload", "DELETE FROM lineage_payload", "stored first"),
+        ("lineage_pruning", "UPDATE lineage_pruning SET reason = 'another'", "says something else than its leaf"),
+        ("lineage_pruned_event", "DELETE FROM lineage_pruned_event", "says something else than its leaf"),
+        ("lineage_pruning", "DELETE FROM lineage_pruning", "the log holds a pruning that the database does not"),
+        ("lineage_event", "DELETE FROM lineage_event", "the log holds an event that the database does not"),
+    ],
+)
+def test_whoever_changes_the_tables_behind_their_triggers_is_found_out(
+    database: Database, table: str, statement: str, what: str
+) -> None:
+    take(database, *bodies(run_event(inputs=[OWNED]), run_event("START", 1)))
+    pruned(database, Target(event=_first(database)))
+    with database.unit() as unit:
+        if database.dialect == "sqlite":
+            for verb in ("update", "delete"):
+                unit.session.execute(sa.text(f"DROP TRIGGER {table}_no_{verb}"))
+        else:
+            unit.session.execute(sa.text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        unit.session.execute(sa.text(statement), {"body": b"{}"} if ":body" in statement else {})
+    with database.read_unit() as unit:
+        assert any(what in fault.what for fault in event_faults(unit))
+
+
+def test_events_are_taken_while_others_are_pruned(database: Database) -> None:
+    take(database, *bodies(*(run_event("START", n, run=run_id(n), inputs=[OWNED]) for n in range(30))))
+
+    def feed() -> None:
+        for number in range(30, 45):
+            take(database, body(run_event("START", number, run=run_id(number), inputs=[{**OWNED, "name": "twin"}])))
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    for _ in range(3):
+        pruned(database, Target(node=("dataset", "s3://lake", "people")))
+    feeder.join()
+    with database.read_unit() as unit:
+        assert unit.session.scalar(sa.select(sa.func.count()).select_from(EventRow)) == 45
+    holds(database)
 
 
 def test_the_sweep_leaves_what_is_in_force_until_a_later_word(database_url: str) -> None:
