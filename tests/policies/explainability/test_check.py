@@ -55,6 +55,11 @@ class Recorded:
         self.tables.append(features)
         return self.session.call(request, features)
 
+    def predict(self, request: Mapping[str, JsonValue], features: Any) -> Any:
+        """The session's predictions."""
+        self.tables.append(features)
+        return self.session.predict(request, features)
+
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Recorded, str]]:
