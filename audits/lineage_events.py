@@ -15,9 +15,10 @@ from typing import Any
 from governance.clock import rfc3339
 from governance.types.decision import CheckOutcome, Decision
 from governance.types.manifest import Manifest
-from governance.types.results import CheckStatus, Figure
+from governance.types.results import CheckStatus
 from lineage.facets import CORE, GATE_JOB, SPEC
 from lineage.identity import MAX_NAME, name_fault
+from policies.assertions import CHECKS, assertions_of
 
 RUN_EVENT = f"{CORE}#/$defs/RunEvent"
 
@@ -43,7 +44,6 @@ _TEST_STATUS = {
 """The standard's ``status`` and ``severity`` for each outcome: ``warn`` where issues would not or did not block."""
 
 _UNANSWERED = frozenset({CheckStatus.ERROR, CheckStatus.NOT_RUN})
-_FIGURE = "failures of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,7 @@ class Speaker:
 
     def facet(self, key: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """The facet with its frame; members that are null are left out."""
-        stated = {name: value for name, value in content.items() if value is not None}
-        return {"_producer": self.producer, "_schemaURL": self._schema(key), **stated}
+        return {"_producer": self.producer, "_schemaURL": self._schema(key), **_stated(content)}
 
     def _schema(self, key: str) -> str:
         if key in _OWN:
@@ -150,8 +149,7 @@ def _test(outcome: CheckOutcome) -> dict[str, Any]:
         "measurement": outcome.measurement_digest,
         "origin": outcome.origin.value if outcome.origin else None,
     }
-    stated = {name: value for name, value in params.items() if value is not None}
-    return {name: value for name, value in told.items() if value is not None} | {"params": stated}
+    return _stated({**told, "params": params})
 
 
 def _model(decision: Decision) -> list[dict[str, Any]]:
@@ -164,7 +162,7 @@ def _data(speaker: Speaker, decision: Decision, manifest: Manifest | None) -> li
     dataset = manifest.dataset if manifest else None
     if dataset is None:
         return []
-    assertions = list(assertions_of(decision.checks))
+    assertions = list(_assertions(decision.checks))
     facets = {"dataQualityAssertions": speaker.facet("dataQualityAssertions", {"assertions": assertions})}
     return _mentioned(dataset.namespace, dataset.name, facets if assertions else {})
 
@@ -176,27 +174,20 @@ def _mentioned(namespace: str, name: str, input_facets: Mapping[str, Any]) -> li
     return [{"namespace": namespace, "name": name, "facets": {}, "inputFacets": dict(input_facets)}]
 
 
-def assertions_of(outcomes: Sequence[CheckOutcome]) -> Iterator[dict[str, Any]]:
-    """What the schema check found, rule by rule, as assertions of the standard; an unseen rule asserts nothing."""
+def _assertions(outcomes: Sequence[CheckOutcome]) -> Iterator[dict[str, Any]]:
+    """What the checks of data found, as assertions of the standard; one that was not answered asserts nothing."""
     for outcome in outcomes:
-        if outcome.id != "schema":
-            continue
-        for figure in outcome.result.figures:
-            if figure.name.startswith(_FIGURE) and figure.status in (CheckStatus.PASSED, CheckStatus.FAILED):
-                yield _assertion(figure)
+        if outcome.id in CHECKS and outcome.result.status not in _UNANSWERED:
+            yield from (_stated(assertion) for assertion in assertions_of(outcome.result))
 
 
-def _assertion(figure: Figure) -> dict[str, Any]:
-    told = {
-        "assertion": figure.name.removeprefix(_FIGURE),
-        "success": figure.status is CheckStatus.PASSED,
-        "column": figure.group.get("column") or None,
-        "severity": "error",
-        "expected": figure.group.get("expected"),
-        "actual": None if figure.value is None else f"{figure.value} of {figure.n} rows break it",
-        "description": figure.note or None,
+def _stated(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that say something, at any depth: the official client leaves nulls out too."""
+    return {
+        name: _stated(value) if isinstance(value, Mapping) else value
+        for name, value in members.items()
+        if value is not None
     }
-    return {name: value for name, value in told.items() if value is not None}
 
 
 def _report(speaker: Speaker, decision: Decision) -> dict[str, Any]:
