@@ -140,17 +140,15 @@ def propagate(hops: Iterable[Hop], own: Mapping[Field, Iterable[Mark]]) -> dict[
             onward.setdefault(hop.source, []).append(hop.target)
     carried: dict[Field, dict[Mark, tuple[Field, ...]]] = {}
     for origin, marks in own.items():
-        for mark in marks:
-            carried.setdefault(origin, {}).setdefault(mark, (origin,))
+        carried.setdefault(origin, {}).update((mark, (origin,)) for mark in marks)
     front = {origin: list(marks) for origin, marks in carried.items()}
     while front:
         fresh: dict[Field, list[Mark]] = {}
-        for source, marks in front.items():
-            for target in dict.fromkeys(onward.get(source, ())):
-                held = carried.setdefault(target, {})
-                new = [mark for mark in marks if mark not in held]
-                held.update((mark, (*carried[source][mark], target)) for mark in new)
-                if new:
-                    fresh.setdefault(target, []).extend(new)
-        front = fresh
+        steps = ((source, target) for source in front for target in dict.fromkeys(onward.get(source, ())))
+        for source, target in steps:
+            held = carried.setdefault(target, {})
+            new = [mark for mark in front[source] if mark not in held]
+            held.update((mark, (*carried[source][mark], target)) for mark in new)
+            fresh.setdefault(target, []).extend(new)
+        front = {target: marks for target, marks in fresh.items() if marks}
     return carried

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.lineage.material import bodies, dataset, dataset_event
-from tests.lineage.test_columns import CHAIN, FILTER, LAKE, mapped, step, tagged
+from tests.lineage.test_column_graph import FILTER
+from tests.lineage.test_columns import CHAIN, LAKE, mapped, step, tagged
 from tests.support.service import Service
 
 COLUMNS = "/v1/lineage/columns"
