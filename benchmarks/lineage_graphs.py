@@ -15,6 +15,7 @@ from tests.lineage.material import NOON
 LAKE = "s3://lake"
 SCHEDULER = "airflow://batch"
 _NAMESPACES = {LAKE: 1, SCHEDULER: 2}
+CORE_TEAMS = 10
 _CHUNK = 50_000
 
 
@@ -56,24 +57,30 @@ def layered(layers: int, jobs: int, inputs: int, seed: int) -> tuple[Graph, list
 def company(edges: int, seed: int) -> tuple[Graph, list[int]]:
     """A graph of so many edges as a large company has it, and its model versions.
 
-    Teams have pipelines of their own over ten layers; each job reads one to four tables of its team's last layers, one
-    job in twenty also a table of another team, and each model version is trained on three tables of its team.
+    Teams have pipelines of their own over ten layers of 40 jobs; each job reads one to four tables of the layer before,
+    and each model version is trained on three tables of the last. The first teams keep what all share: one job in
+    twenty of the others also reads one of their tables.
     """
     source, graph = random.Random(seed), Graph()
     shared: list[int] = []
     models: list[int] = []
+    team = 0
     while len(graph.edges) < edges:
+        is_core = team < CORE_TEAMS
         layer = [graph.node("dataset") for _ in range(40)]
         for _ in range(10):
             written = []
             for _ in range(40):
                 inputs = source.sample(layer, source.randint(1, 4))
-                if shared and source.random() < 0.05:
+                if not is_core and source.random() < 0.05:
                     inputs.append(source.choice(shared))
                 written += graph.job(inputs, outputs=source.randint(1, 2))
             layer = written
-        shared += source.sample(layer, 2)
-        models += [end for _ in range(10) for end in graph.job(source.sample(layer, 3))]
+        if is_core:
+            shared += source.sample(layer, 20)
+        else:
+            models += [end for _ in range(10) for end in graph.job(source.sample(layer, 3))]
+        team += 1
     return graph, models
 
 
