@@ -66,22 +66,27 @@ def company(edges: int, seed: int) -> tuple[Graph, list[int]]:
     models: list[int] = []
     team = 0
     while len(graph.edges) < edges:
-        is_core = team < CORE_TEAMS
-        layer = [graph.node("dataset") for _ in range(40)]
-        for _ in range(10):
-            written = []
-            for _ in range(40):
-                inputs = source.sample(layer, source.randint(1, 4))
-                if not is_core and source.random() < 0.05:
-                    inputs.append(source.choice(shared))
-                written += graph.job(inputs, outputs=source.randint(1, 2))
-            layer = written
-        if is_core:
+        layer = _pipelines(graph, source, [] if team < CORE_TEAMS else shared)
+        if team < CORE_TEAMS:
             shared += source.sample(layer, 20)
         else:
             models += [end for _ in range(10) for end in graph.job(source.sample(layer, 3))]
         team += 1
     return graph, models
+
+
+def _pipelines(graph: Graph, source: random.Random, shared: list[int]) -> list[int]:
+    """One team's ten layers of 40 jobs; the tables of the last."""
+    layer = [graph.node("dataset") for _ in range(40)]
+    for _ in range(10):
+        written = []
+        for _ in range(40):
+            inputs = source.sample(layer, source.randint(1, 4))
+            if shared and source.random() < 0.05:
+                inputs.append(source.choice(shared))
+            written += graph.job(inputs, outputs=source.randint(1, 2))
+        layer = written
+    return layer
 
 
 def hub(jobs: int) -> tuple[Graph, int]:

@@ -102,7 +102,7 @@ def _renames(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[
     return found
 
 
-def renamed_away() -> sa.Select[tuple[int]]:
+def renamed_away() -> sa.Select[int]:
     """A query of the names that now stand for another dataset, since it was renamed from them."""
     return sa.select(RenameRow.old_id).where(*_stands(None))
 
