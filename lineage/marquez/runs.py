@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,8 +27,6 @@ _COLUMNS = (
 _LAST = b"\xff"
 """Above every stamp."""
 
-Names = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class NodeName:
@@ -39,48 +36,93 @@ class NodeName:
     namespace: str
     name: str
 
+    @property
+    def order(self) -> tuple[str, str]:
+        """What nodes are sorted by."""
+        return (self.namespace, self.name)
+
     def document(self) -> dict[str, str]:
         """The names as a reference."""
         return {"namespace": self.namespace, "name": self.name}
 
 
+Sides = tuple[tuple[int, ...], tuple[int, ...]]
+"""Row ids of what is read and of what is written, by names."""
+
+
 @dataclass
 class RunBatch:
-    """Runs of one answer with what is known of them, read together."""
+    """Runs of one answer with what is known of them, read together.
+
+    ``named`` and ``told`` spell the datasets and the versions of each run in one text, ``role:id,role:id``: the runs of
+    a job mostly spell the same, and what is made of a text is made once. ``guessed`` are the versions of what a run
+    named without a version.
+    """
 
     rows: dict[int, Any]
-    inputs: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    outputs: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    versions: dict[tuple[int, int, int], list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    named: dict[int, str] = field(default_factory=dict)
+    told: dict[int, str] = field(default_factory=dict)
+    versions: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    guessed: dict[int, dict[tuple[int, int], bytes]] = field(default_factory=dict)
     names: dict[int, NodeName] = field(default_factory=dict)
     locations: dict[bytes, str | None] = field(default_factory=dict)
-    _job_versions: dict[Any, bytes] = field(default_factory=dict)
-    _shown: dict[tuple[int, bytes], dict[str, Any]] = field(default_factory=dict)
+    _sides: dict[str, Sides] = field(default_factory=dict)
+    _told: dict[str, dict[tuple[int, int], list[bytes]]] = field(default_factory=dict)
+    _job_versions: dict[Any, dict[str, str]] = field(default_factory=dict)
+    _shown: dict[Any, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = field(default_factory=dict)
+
+    def sides(self, run: int) -> Sides:
+        """The datasets that the run read and wrote."""
+        text = self.named.get(run, "")
+        if text not in self._sides:
+            ends: tuple[set[int], set[int]] = (set(), set())
+            for role, node in pairs_in(text):
+                ends[role == OUTPUT].add(node)
+            inputs, outputs = (tuple(sorted(nodes, key=lambda node: self.names[node].order)) for nodes in ends)
+            self._sides[text] = (inputs, outputs)
+        return self._sides[text]
 
     def ends(self, run: int) -> tuple[list[NodeName], list[NodeName]]:
         """What the run read and what it wrote, by names."""
-        named = self.names
-        return [named[node] for node in self.inputs.get(run, ())], [named[node] for node in self.outputs.get(run, ())]
+        inputs, outputs = self.sides(run)
+        return [self.names[node] for node in inputs], [self.names[node] for node in outputs]
 
-    def location(self, run: int) -> str | None:
-        """Where the code of the run lay, as its own events say."""
-        digest = self.rows[run].location_digest
-        return None if digest is None else self.locations.get(digest)
+    def versions_of(self, run: int, role: int, node: int) -> list[bytes]:
+        """The digests of the versions that the run told of a dataset, else of the one it is taken to have met."""
+        told = self.told_by(run).get((role, node))
+        if told is not None:
+            return told
+        guess = self.guessed.get(run, {}).get((role, node))
+        return [bare_version(self.names[node].identity) if guess is None else guess]
 
-    def job_version(self, run: int) -> bytes:
-        """The digest of the job's version that ran; see ``job_version_digest``."""
+    def told_by(self, run: int) -> dict[tuple[int, int], list[bytes]]:
+        """The digests of the versions that the run told, by role and dataset."""
+        text = self.told.get(run, "")
+        if text not in self._told:
+            found: dict[tuple[int, int], list[bytes]] = {}
+            for role, number in pairs_in(text):
+                node, identity = self.versions[number]
+                found.setdefault((role, node), []).append(identity)
+            self._told[text] = {key: sorted(held) for key, held in found.items()}
+        return self._told[text]
+
+    def job_version(self, run: int) -> dict[str, str]:
+        """The version of the job that ran, as a reference; see ``job_version_digest``."""
         row = self.rows[run]
-        ends = tuple(self.inputs.get(run, ())), tuple(self.outputs.get(run, ()))
-        key = row.job_id, ends, row.location_digest
+        key = row.job_id, self.named.get(run, ""), row.location_digest
         if key not in self._job_versions:
-            inputs, outputs = ([self.names[node].identity for node in nodes] for nodes in ends)
-            job = self.names[row.job_id].identity
-            self._job_versions[key] = job_version_digest(job, inputs, outputs, self.location(run))
+            inputs, outputs = ([node.identity for node in side] for side in self.ends(run))
+            job, place = self.names[row.job_id], row.location_digest
+            location = None if place is None else self.locations.get(place)
+            digest = job_version_digest(job.identity, inputs, outputs, location)
+            self._job_versions[key] = {**job.document(), "version": entity_uuid(digest)}
         return self._job_versions[key]
 
     def document(self, run: int) -> dict[str, Any]:
         """The run in Marquez's shape, without what only its events say (``args`` and facets)."""
-        row, state = self.rows[run], run_state(evidence_of(self.rows[run]))
+        row = self.rows[run]
+        state = run_state(evidence_of(row))
+        inputs, outputs = self._versions(run)
         return {
             "id": row.served_uuid or row.run_id,
             "createdAt": time_text(row.first_event),
@@ -92,29 +134,37 @@ class RunBatch:
             "endedAt": time_text(state.ended_at),
             "durationMs": state.duration_ms,
             "args": {},
-            "jobVersion": {
-                **self.names[row.job_id].document(),
-                "version": entity_uuid(self.job_version(run)),
-            },
-            "inputDatasetVersions": self._versions(run, 0, self.inputs.get(run, ())),
-            "outputDatasetVersions": self._versions(run, OUTPUT, self.outputs.get(run, ())),
+            "jobVersion": self.job_version(run),
+            "inputDatasetVersions": inputs,
+            "outputDatasetVersions": outputs,
             "facets": {},
         }
 
-    def _versions(self, run: int, role: int, nodes: Sequence[int]) -> list[dict[str, Any]]:
-        return [
-            self._version(node, digest)
-            for node in nodes
-            for digest in self.versions.get((run, role, node)) or [bare_version(self.names[node].identity)]
-        ]
-
-    def _version(self, node: int, digest: bytes) -> dict[str, Any]:
-        """A version as runs name it; runs of one job mostly name the same."""
-        key = node, digest
+    def _versions(self, run: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The versions that the run read and wrote; of runs that told alike, one list."""
+        if run in self.guessed:
+            return self._version_lists(run)
+        key = self.named.get(run, ""), self.told.get(run, "")
         if key not in self._shown:
-            named = {**self.names[node].document(), "version": entity_uuid(digest)}
-            self._shown[key] = {"datasetVersionId": named, "facets": {}}
+            self._shown[key] = self._version_lists(run)
         return self._shown[key]
+
+    def _version_lists(self, run: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        inputs, outputs = (
+            [
+                {"datasetVersionId": {**self.names[node].document(), "version": entity_uuid(digest)}, "facets": {}}
+                for node in nodes
+                for digest in self.versions_of(run, role, node)
+            ]
+            for role, nodes in enumerate(self.sides(run))
+        )
+        return inputs, outputs
+
+
+def pairs_in(text: str) -> list[tuple[int, int]]:
+    """The pairs of numbers that a text spells."""
+    pairs = (part.partition(":") for part in text.split(",") if part)
+    return [(int(first), int(second)) for first, _, second in pairs]
 
 
 def job_version_digest(job: bytes, inputs: Sequence[bytes], outputs: Sequence[bytes], location: str | None) -> bytes:
@@ -131,21 +181,24 @@ def bare_version(dataset: bytes) -> bytes:
 
 def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
     """The runs with these row ids and what lists show of them."""
-    connection = unit.session.connection()
-    rows = {row.id: row for row in connection.execute(sa.select(*_COLUMNS).where(among(unit, RunRow.id, runs))).all()}
-    batch = RunBatch(rows)
-    ends = sa.select(RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id)
-    nodes = {row.job_id for row in rows.values()}
-    # A set, since a run that two jobs share named its datasets once for each.
-    for run, role, node in set(connection.execute(ends.where(among(unit, RunDatasetRow.run_id, runs))).all()):
-        (batch.outputs if role == OUTPUT else batch.inputs)[run].append(node)
-        nodes.add(node)
-    batch.names = node_names(unit, nodes)
-    for held in (*batch.inputs.values(), *batch.outputs.values()):
-        held.sort(key=lambda node: (batch.names[node].namespace, batch.names[node].name))
+    chosen = sa.select(*_COLUMNS).where(among(unit, RunRow.id, runs))
+    batch = RunBatch({row.id: row for row in unit.session.connection().execute(chosen).all()})
+    batch.named = _spelled(unit, RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id, runs)
+    batch.told = _spelled(unit, VersionUseRow.run_id, VersionUseRow.role, VersionUseRow.version_id, runs)
+    nodes = {node for text in set(batch.named.values()) for _, node in pairs_in(text)}
+    batch.names = node_names(unit, nodes | {row.job_id for row in batch.rows.values()})
     _read_versions(unit, batch)
-    _read_locations(unit, batch)
+    batch.locations = texts_by_digest(unit, {row.location_digest for row in batch.rows.values()})
     return batch
+
+
+def _spelled(unit: Reader, run: Any, role: Any, number: Any, runs: Sequence[int]) -> dict[int, str]:
+    """The pairs of role and number of each run, spelled in one text."""
+    pair = sa.cast(role, sa.Text) + ":" + sa.cast(number, sa.Text)
+    joined = sa.func.string_agg(pair, ",") if unit.dialect == "postgresql" else sa.func.group_concat(pair, ",")
+    query = sa.select(run, joined).where(among(unit, run, runs)).group_by(run)
+    rows = unit.session.connection().execute(query).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def node_names(unit: Reader, nodes: set[int]) -> dict[int, NodeName]:
@@ -157,24 +210,11 @@ def node_names(unit: Reader, nodes: set[int]) -> dict[int, NodeName]:
 
 def _read_versions(unit: Reader, batch: RunBatch) -> None:
     """What the runs said of versions; where one said nothing, the newest told before it ended."""
-    use, version, connection = VersionUseRow, DatasetVersionRow, unit.session.connection()
-    query = sa.select(use.run_id, use.role, use.version_id).where(among(unit, use.run_id, list(batch.rows)))
-    uses = connection.execute(query).all()
-    # Apart from the uses, since the runs of a job mostly use the same versions.
-    told = sa.select(version.id, version.node_id, version.identity)
-    told = told.where(among(unit, version.id, sorted({number for _, _, number in uses})))
-    versions = {number: (node, identity) for number, node, identity in connection.execute(told).all()}
-    for run, role, number in uses:
-        node, identity = versions[number]
-        batch.versions[(run, role, node)].append(identity)
-    for held in batch.versions.values():
-        held.sort()
-    silent = {
-        run
-        for role, ends in ((0, batch.inputs), (OUTPUT, batch.outputs))
-        for run, nodes in ends.items()
-        if any((run, role, node) not in batch.versions for node in nodes)
-    }
+    version, connection = DatasetVersionRow, unit.session.connection()
+    wanted = {number for text in set(batch.told.values()) for _, number in pairs_in(text)}
+    query = sa.select(version.id, version.node_id, version.identity).where(among(unit, version.id, sorted(wanted)))
+    batch.versions = {number: (node, identity) for number, node, identity in connection.execute(query).all()}
+    silent = sorted(run for run in batch.named if _is_silent(batch, run))
     if not silent:
         return
     newest = (
@@ -188,15 +228,17 @@ def _read_versions(unit: Reader, batch: RunBatch) -> None:
     mentioned = (
         sa.select(RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id, newest)
         .join(RunRow, RunRow.id == RunDatasetRow.run_id)
-        .where(among(unit, RunDatasetRow.run_id, sorted(silent)))
+        .where(among(unit, RunDatasetRow.run_id, silent))
     )
     for run, role, node, identity in connection.execute(mentioned).all():
-        if identity is not None and (run, role, node) not in batch.versions:
-            batch.versions[(run, role, node)] = [identity]
+        if identity is not None:
+            batch.guessed.setdefault(run, {})[(role, node)] = identity
 
 
-def _read_locations(unit: Reader, batch: RunBatch) -> None:
-    batch.locations = texts_by_digest(unit, {row.location_digest for row in batch.rows.values()})
+def _is_silent(batch: RunBatch, run: int) -> bool:
+    """Whether the run named a dataset of which it told no version."""
+    told = batch.told_by(run)
+    return any((role, node) not in told for role, nodes in enumerate(batch.sides(run)) for node in nodes)
 
 
 def texts_by_digest(unit: Reader, digests: set[bytes | None]) -> dict[bytes, str | None]:

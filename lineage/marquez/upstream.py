@@ -28,7 +28,7 @@ def upstream_document(unit: Reader, run_id: str, depth: int | None) -> dict[str,
                 "job": {
                     "namespace": node.run.job_namespace,
                     "name": node.run.job_name,
-                    "version": entity_uuid(batch.job_version(rows[node.run.run_id])),
+                    "version": batch.job_version(rows[node.run.run_id])["version"],
                 },
                 "run": {
                     "id": str(run_uuid(node.run.run_id)),
@@ -54,5 +54,4 @@ def upstream_document(unit: Reader, run_id: str, depth: int | None) -> dict[str,
 
 def _version(batch: RunBatch, run: int, node: int) -> str | None:
     """The version that the run read of a dataset, as the documents of runs give it."""
-    held = batch.versions.get((run, 0, node))
-    return entity_uuid(held[0]) if held else None
+    return entity_uuid(batch.versions_of(run, 0, node)[0]) if node in batch.sides(run)[0] else None
