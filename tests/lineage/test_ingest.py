@@ -20,7 +20,6 @@ from lineage.replay import replay
 from lineage.store import clear_derived
 from lineage.tables import EdgeRow, EventRow, FindingRow, NodeRow, PayloadRow, RunRow
 from tests.lineage.material import (
-    at,
     bodies,
     body,
     dataset,
@@ -392,12 +391,3 @@ def test_any_order_repetition_and_batching_gives_one_state(
         states.append(digest_of(database))
         database.close()
     assert states[0] == states[1] == states[2]
-
-
-def test_times_are_ordered_to_the_microsecond(database: Database) -> None:
-    document = run_event("START")
-    take(database, *bodies(*({**document, "eventTime": f"{at(0)[:-1]}.00000{digit}999Z"} for digit in (2, 1))))
-    with database.read_unit() as unit:
-        start = unit.session.scalars(sa.select(RunRow.first_start)).one()
-    assert start is not None
-    assert start.microsecond == 1

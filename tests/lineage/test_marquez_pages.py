@@ -84,7 +84,7 @@ def _plans(unit: Unit, ask: Any) -> list[list[str]]:
     seen: list[tuple[str, Any]] = []
     connection = unit.session.connection()
 
-    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any) -> None:
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         seen.append((statement, parameters))
 
     sa.event.listen(connection.engine, "before_cursor_execute", note)
