@@ -109,7 +109,8 @@ def _of_environment() -> "Transport":
     from openlineage.client import OpenLineageClient
 
     client = OpenLineageClient()
-    if not client.config.transport and not os.environ.get("OPENLINEAGE_URL"):
+    # Without a type it prints to the console, and what was meant for a consumer would count as delivered.
+    if not (client.config.transport or {}).get("type") and not os.environ.get("OPENLINEAGE_URL"):
         raise _unusable(ENVIRONMENT, "neither its variables nor a file")
     return client.transport
 
