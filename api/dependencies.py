@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from api.state import State
-from governance.access.keys import Principal, authenticate
+from governance.access.keys import authenticate
+from governance.access.principal import Principal
 from governance.access.roles import Permission
 from governance.database import ReadUnit, Unit
-from governance.errors import NotAuthenticated, NotPermitted
+from governance.errors import NotAuthenticated
 from governance.settings import Settings
 
 
@@ -69,20 +70,6 @@ def principal_of(request: Request) -> Principal:
         return authenticate(unit, token)
 
 
-def require(principal: Principal, needed: Permission) -> None:
-    """Return when the principal has the permission.
-
-    Raises:
-        NotPermitted: his roles do not give it.
-    """
-    if not principal.may(needed):
-        raise NotPermitted(
-            expected=f"a key with the permission {needed.value}",
-            found=f"the roles {', '.join(principal.roles)}",
-            remedy="Use a key with another role.",
-        )
-
-
 PrincipalOf = Annotated[Principal, Depends(principal_of)]
 
 
@@ -91,7 +78,7 @@ def permit(permission: Permission | str) -> Any:
     needed = Permission(permission)
 
     def check(principal: PrincipalOf) -> None:
-        require(principal, needed)
+        principal.require(needed)
 
     check.permission = needed  # type: ignore[attr-defined] # read by the test that walks every route
     return Depends(check)

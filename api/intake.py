@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api.dependencies import bearer_token, require, state_of
+from api.dependencies import bearer_token, state_of
 from governance.access.keys import authenticate
 from governance.access.roles import Permission
 from governance.database import ReadUnit, Unit
@@ -37,7 +37,7 @@ class Admission:
         """Why the key may not write, as the unit sees it; None when it may."""
         known = hashlib.sha256(token.encode()).digest()
         try:
-            require(authenticate(unit, token), NEEDED)
+            authenticate(unit, token).require(NEEDED)
         except (NotAuthenticated, NotPermitted) as fault:
             self._known.discard(known)
             return fault

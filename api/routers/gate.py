@@ -17,7 +17,7 @@ from audits import store
 from audits.answers import decided, full, pending
 from audits.gate import Accepted, request
 from audits.proof import bundle_of, tlog_proof_of
-from governance.access.keys import Principal
+from governance.access.principal import Principal
 from governance.canonical import canonical, read_json
 from governance.types.evaluation import EvaluationRequest
 from governance.types.value import parse_value

@@ -5,31 +5,18 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from governance.access.roles import Permission, Role, permissions
+from governance.access.principal import Principal
+from governance.access.roles import Role
 from governance.access.tables import ServiceKeyRow
 from governance.database import ReadUnit, Unit
 from governance.errors import NotAuthenticated, NotFound, UsageError
 
 _TOKEN = re.compile(r"assay_([a-z2-7]{10})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: a stable id, a name for people, and what the roles allow."""
-
-    id: str
-    name: str
-    roles: tuple[Role, ...]
-
-    def may(self, permission: Permission) -> bool:
-        """Whether the roles give ``permission``."""
-        return permission in permissions(self.roles)
 
 
 def create_key(unit: Unit, *, name: str, roles: Sequence[str], expires_at: datetime | None = None) -> str:

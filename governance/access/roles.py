@@ -13,8 +13,16 @@ class Permission(StrEnum):
     EVIDENCE_WRITE = "evidence.write"
     EVALUATE = "evaluate"
     POLICY_WRITE = "policy.write"
+    POLICY_PUBLISH = "policy.publish"
     SCHEMA_WRITE = "schema.write"
+    MODEL_WRITE = "model.write"
+    DEPLOY = "deploy"
     REPORT_WRITE = "report.write"
+    WAIVER_WRITE = "waiver.write"
+    APPROVE = "approve"
+    BREAK_GLASS = "break_glass"
+    REVOKE = "revoke"
+    ATTEST = "attest"
     ADMINISTER = "administer"
 
 
@@ -23,7 +31,11 @@ class Role(StrEnum):
 
     CI = "ci"
     DATA_STEWARD = "data_steward"
+    MODEL_OWNER = "model_owner"
+    APPROVER = "approver"
+    POLICY_AUTHOR = "policy_author"
     POLICY_PUBLISHER = "policy_publisher"
+    INCIDENT_RESPONDER = "incident_responder"
     AUDITOR = "auditor"
     ADMIN = "admin"
 
@@ -31,17 +43,26 @@ class Role(StrEnum):
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.CI: frozenset(
         {Permission.READ, Permission.LINEAGE_WRITE, Permission.EVIDENCE_WRITE, Permission.EVALUATE}
-        | {Permission.REPORT_WRITE}
+        | {Permission.REPORT_WRITE, Permission.DEPLOY, Permission.MODEL_WRITE}
     ),
     Role.DATA_STEWARD: frozenset(
         {Permission.READ, Permission.LINEAGE_WRITE, Permission.LINEAGE_HIDE, Permission.LINEAGE_PRUNE}
-        | {Permission.SCHEMA_WRITE}
+        | {Permission.SCHEMA_WRITE, Permission.ATTEST}
     ),
-    Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_WRITE, Permission.SCHEMA_WRITE}),
+    Role.MODEL_OWNER: frozenset(
+        {Permission.READ, Permission.MODEL_WRITE, Permission.EVIDENCE_WRITE, Permission.EVALUATE}
+        | {Permission.WAIVER_WRITE, Permission.ATTEST, Permission.REPORT_WRITE}
+    ),
+    Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE, Permission.REVOKE, Permission.REPORT_WRITE}),
+    Role.POLICY_AUTHOR: frozenset({Permission.READ, Permission.POLICY_WRITE}),
+    Role.POLICY_PUBLISHER: frozenset(
+        {Permission.READ, Permission.POLICY_WRITE, Permission.POLICY_PUBLISH, Permission.SCHEMA_WRITE}
+    ),
+    Role.INCIDENT_RESPONDER: frozenset({Permission.READ, Permission.BREAK_GLASS}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),
     Role.ADMIN: frozenset({Permission.READ, Permission.ADMINISTER}),
 }
-"""An administrator manages keys and signers, and can neither publish policies nor submit evidence."""
+"""An administrator manages keys and signers, and can neither approve, waive nor publish policies nor send evidence."""
 
 
 def permissions(roles: tuple[Role, ...]) -> frozenset[Permission]:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from governance.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="Signing keys, service keys and trusted signers.")
-ROLES = typer.Option([], "--role", help="ci, data_steward, policy_publisher, auditor or admin; may be repeated.")
+ROLES = typer.Option(
+    [],
+    "--role",
+    help="what the key is for; may be repeated: ci, data_steward, model_owner, approver, policy_author, "
+    "policy_publisher, incident_responder, auditor, admin",
+)
 
 
 @contextmanager
