@@ -27,6 +27,7 @@ from api.routers import (
     marquez_places,
     marquez_search,
     marquez_writes,
+    models,
     policies,
     proof,
     reports,
@@ -66,7 +67,7 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, policies, schemas, gate, reports, proof,
+    evidence, models, policies, schemas, gate, reports, proof,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 

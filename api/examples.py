@@ -17,6 +17,15 @@ EVALUATION: dict[str, Any] = {
     "context": {"commit": "4f0c2e1", "run_url": "https://ci.example/runs/17"},
     "mode": "enforce",
 }
+MODEL: dict[str, Any] = {
+    **SUBJECT,
+    "objective": "repays the credit line within 24 months",
+    "risk_tier": "high",
+    "owners": ["user:ines", "team:credit"],
+    "jurisdictions": ["EU"],
+    "kind": "classifier",
+    "framework": "scikit-learn",
+}
 MANIFEST: dict[str, Any] = {
     "kind": "assay.evidence/v1",
     "subject": SUBJECT,

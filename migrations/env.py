@@ -20,6 +20,8 @@ TABLES = (
     "lineage.record_tables",
     "audits.tables",
     "reports.tables",
+    "audits.policy_tables",
+    "audits.life_tables",
 )
 OTHERS = {"procrastinate"}
 """Schemas that belong to other software and are left out of the comparison."""

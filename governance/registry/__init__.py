@@ -1,1 +1,1 @@
-"""What people register under a name: schemas of data, each version for good."""
+"""What people register under a name: schemas of data and model versions, each version for good."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from governance.types.policy import PolicyName
 from governance.types.subject import Subject
-from governance.types.value import Digest, Name, Value
+from governance.types.value import Digest, Name, Remark, Value
 
 
 class EvidenceReference(Value):
@@ -22,5 +22,5 @@ class EvaluationRequest(Value):
     environment: Name
     policy: PolicyName | None = None
     evidence: tuple[EvidenceReference, ...] | Literal["latest"] = "latest"
-    context: dict[str, str] = Field(default_factory=dict, max_length=32)
+    context: dict[Name, Remark] = Field(default_factory=dict, max_length=32)
     mode: Literal["enforce", "dry_run"] = "enforce"

@@ -18,8 +18,21 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 DecimalText = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$")]
 """A number as text, so that signing and hashing never depend on how a float is printed."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+
+def _is_storable(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("neither NUL nor half of a surrogate pair can be stored")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_is_storable)]
 """A namespace, name or label as its producer wrote it."""
+
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=8192), AfterValidator(_is_storable)]
+"""What a person wrote: a reason, a comment, a description."""
+
+Remark = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_is_storable)]
+"""Text that may be empty."""
 
 
 class Value(BaseModel):

@@ -16,6 +16,9 @@ from tests.support.postgres import Server
 APPEND_ONLY = {
     "lineage_action",
     "decision",
+    "deployment",
+    "deployment_end",
+    "deployment_verdict",
     "document",
     "evidence",
     "lineage_event",
@@ -26,7 +29,9 @@ APPEND_ONLY = {
     "log_node",
     "measurement",
     "policy_version",
+    "registered_model",
     "report",
+    "revocation",
     "schema_version",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
