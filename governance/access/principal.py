@@ -1,13 +1,10 @@
 """Who asks: a stable id, the roles and scopes that were granted, and the questions that are put before every act."""
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from governance.access.roles import Permission, Role, permissions
 from governance.errors import NotPermitted
-
-EVERYTHING = ("*",)
-"""The scope of a key that was not narrowed."""
+from governance.types.sight import EVERYTHING, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +12,15 @@ class Principal:
     """Whoever holds a key or a token.
 
     ``id`` is the stable id that separation of duties compares: two keys of one holder have one id. ``scopes`` are
-    patterns over ``namespace/name`` of models and data, with ``*`` for any run of characters, ``?`` for one and
-    ``[...]`` for a set.
+    patterns over ``namespace/name`` of models and data, with ``*`` for any run of characters and ``?`` for one.
+    ``key_id`` is the service key that was shown, where it was one.
     """
 
     id: str
     name: str
     roles: tuple[Role, ...]
     scopes: tuple[str, ...] = EVERYTHING
+    key_id: str | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether the roles give ``permission``."""
@@ -41,6 +39,15 @@ class Principal:
                 remedy="Use a key with another role.",
             )
 
+    @property
+    def sight(self) -> Sight:
+        """What the scopes let the principal see."""
+        return Sight(self.scopes)
+
     def sees(self, namespace: str, name: str) -> bool:
         """Whether a model or data set lies in one of the scopes. Case counts."""
-        return any(scope == "*" or fnmatchcase(f"{namespace}/{name}", scope) for scope in self.scopes)
+        return self.sight.sees(namespace, name)
+
+
+OPERATOR = Principal(id="operator", name="operator of the host", roles=(Role.ADMIN,))
+"""Whoever runs commands on the host that holds the database: keys are made there before there is a first key."""

@@ -1,5 +1,6 @@
 """Roles and the permissions they give. Everything that is not listed is refused."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -68,3 +69,18 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 def permissions(roles: tuple[Role, ...]) -> frozenset[Permission]:
     """The union of what the roles give."""
     return frozenset[Permission]().union(*(GRANTS[role] for role in roles))
+
+
+UNJOINED: dict[Role, frozenset[Role]] = {
+    Role.ADMIN: frozenset(Role) - {Role.ADMIN, Role.AUDITOR},
+    Role.CI: frozenset({Role.APPROVER, Role.INCIDENT_RESPONDER}),
+}
+"""Roles that one holder never has together: who gives out keys does none of the work they are for, and a machine
+neither approves nor breaks the glass. The database refuses such keys as well."""
+
+
+def unjoined(roles: Iterable[Role]) -> tuple[Role, Role] | None:
+    """Two of the roles that exclude one another; None when all of them go together."""
+    held = set(roles)
+    pairs = ((role, other) for role in UNJOINED for other in Role if other in UNJOINED[role])
+    return next(((role, other) for role, other in pairs if {role, other} <= held), None)

@@ -62,22 +62,47 @@ def trust(output: Path = typer.Option(Path("trust.json"), help="Where to write t
 def create(
     name: str = typer.Option(..., help="What the key is for, for people."),
     roles: list[str] = ROLES,
-    days: int = typer.Option(0, min=0, help="Days until it expires; 0 means never."),
+    subject: str | None = typer.Option(
+        None, help="The holder's stable id, such as user:4711; the same for all keys of one person."
+    ),
+    scopes: list[str] = typer.Option(
+        [], "--scope", help="A pattern over namespace/name, such as mlflow://*/credit-*; may be repeated."
+    ),
+    expires: str | None = typer.Option(None, help="When it ends: a date or an instant, such as 2027-01-31."),
+    days: int = typer.Option(0, min=0, help="Days until it expires, in place of --expires; 0 means never."),
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Make a service key and print it, once."""
-    from governance.access.keys import create_key
+    from governance.access.keys import KeyRequest, create_key
+    from governance.access.principal import OPERATOR
     from governance.migration import require_head
+    from governance.types.value import parse_value
 
-    expires = datetime.now(UTC) + timedelta(days=days) if days else None
+    document = {"name": name, "roles": roles, "subject": subject, "expires_at": _expiry(expires, days)}
+    if scopes:
+        document["scopes"] = scopes
+    wanted = parse_value(KeyRequest, document, what="a service key")
     with _opened() as database:
         require_head(database)
         with database.unit() as unit:
-            token = create_key(unit, name=name, roles=roles, expires_at=expires)
+            made = create_key(unit, wanted, by=OPERATOR)
     if as_json:
-        print_json({"key": token, "name": name, "roles": roles})
+        print_json({"key": made.token, **made.key})
     else:
-        typer.echo(token)
+        typer.echo(made.token)
+
+
+def _expiry(text: str | None, days: int) -> datetime | None:
+    """The instant that was asked for; a date means its first moment in UTC."""
+    if text is None:
+        return datetime.now(UTC) + timedelta(days=days) if days else None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise UsageError(expected="a date or an instant", found=repr(text), remedy="Write 2027-01-31.") from fault
+    if days:
+        raise UsageError(expected="--expires or --days", found="both", remedy="Leave one of them out.")
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
 @app.command("list")
@@ -90,7 +115,7 @@ def list_all(as_json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> N
     if as_json:
         print_json({"keys": found})
         return
-    columns = ("id", "name", "roles", "created_at", "expires_at", "revoked_at")
+    columns = ("id", "name", "subject", "roles", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
     rows = [[_cell(key[column]) for column in columns] for key in found]
     print_table("Service keys", columns, rows)
 
@@ -103,9 +128,10 @@ def _cell(value: str | list[str] | None) -> str:
 def revoke(identifier: str = typer.Argument(..., help="The key's id: the part after assay_.")) -> None:
     """Make a service key useless from now on."""
     from governance.access.keys import revoke_key
+    from governance.access.principal import OPERATOR
 
     with _opened() as database, database.unit() as unit:
-        revoke_key(unit, identifier)
+        revoke_key(unit, identifier, by=OPERATOR)
     typer.echo(f"{identifier} is revoked.")
 
 

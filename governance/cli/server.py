@@ -100,7 +100,9 @@ def set_up(home: Path, database_url: str, *, name: str) -> str | None:
 
     With new signing keys comes a first service key called ``name``, whose text is given; None where keys were there.
     """
-    from governance.access.keys import create_key
+    from governance.access.keys import KeyRequest, create_key
+    from governance.access.principal import OPERATOR
+    from governance.access.roles import Role
     from governance.database import Database
     from governance.migration import upgrade
     from governance.signing.keys import create_ring
@@ -118,7 +120,8 @@ def set_up(home: Path, database_url: str, *, name: str) -> str | None:
     create_ring(home / "keys")
     database = Database(database_url)
     with database.unit() as unit:
-        token = create_key(unit, name=name, roles=["ci", "policy_publisher"])
+        wanted = KeyRequest(name=name, roles=(Role.CI, Role.POLICY_PUBLISHER))
+        token = create_key(unit, wanted, by=OPERATOR).token
     database.close()
     return token
 

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from api.routers.lineage_intake import router
-from governance.access.keys import create_key, revoke_key
+from governance.access.keys import KeyRequest, create_key, revoke_key
+from governance.access.principal import OPERATOR
+from governance.access.roles import Role
 from governance.database import Database
 from governance.errors import NotPermitted
 from governance.settings import LineageSettings
@@ -31,12 +33,12 @@ def stored(service: Service) -> int:
 @pytest.mark.parametrize("path", [EVENTS, BATCH])
 def test_a_key_that_was_let_in_and_is_revoked_stores_nothing_more(service: Service, path: str) -> None:
     with service.state.database.unit() as unit:
-        token = create_key(unit, name="short", roles=["ci"])
+        token = create_key(unit, KeyRequest(name="short", roles=(Role.CI,)), by=OPERATOR).token or ""
     headers = {"Authorization": f"Bearer {token}"}
     first, second = (b"[%s]" % item if path == BATCH else item for item in bodies(run_event(), run_event("FAIL", 1)))
     assert service.http.post(path, content=first, headers=headers).is_success
     with service.state.database.unit() as unit:
-        revoke_key(unit, token.split("_")[1])
+        revoke_key(unit, token.split("_")[1], by=OPERATOR)
     for _ in range(2):
         answer = service.http.post(path, content=second, headers=headers)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")

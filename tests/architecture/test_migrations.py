@@ -33,6 +33,7 @@ APPEND_ONLY = {
     "report",
     "revocation",
     "schema_version",
+    "service_key_act",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
 

@@ -1,7 +1,7 @@
 """A service for tests: settings, keys and a client, on any database."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.state import State
-from governance.access.keys import create_key
+from governance.access.keys import KeyRequest, create_key
+from governance.access.principal import OPERATOR
 from governance.access.roles import Role
 from governance.clock import Clock, system_clock
 from governance.database import Database
 from governance.settings import Settings
 from governance.signing.keys import create_ring
+from governance.types.sight import EVERYTHING
 
 ALL_ROLES = [Role.CI, Role.POLICY_PUBLISHER]
 
@@ -31,12 +33,16 @@ def settings_for(home: Path, database_url: str, **sections: Any) -> Settings:
     )
 
 
-def key_for(database_url: str, *roles: str) -> str:
+def key_for(
+    database_url: str, *roles: str, subject: str | None = None, scopes: Sequence[str] = EVERYTHING, name: str = "test"
+) -> str:
     """A service key with these roles."""
     database = Database(database_url)
     with database.unit() as unit:
-        token = create_key(unit, name="test", roles=list(roles))
+        wanted = KeyRequest(name=name, roles=tuple(map(Role, roles)), subject=subject, scopes=tuple(scopes))
+        token = create_key(unit, wanted, by=OPERATOR).token
     database.close()
+    assert token is not None
     return token
 
 
