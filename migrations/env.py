@@ -14,6 +14,7 @@ LOCK = 0x617373
 TABLES = (
     "governance.access.tables",
     "governance.log.tables",
+    "governance.notices.tables",
     "governance.registry.tables",
     "lineage.tables",
     "lineage.fact_tables",
