@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import JsonValue
+
 from audits import store
 from audits.context import GateContext
 from audits.lineage_events import gate_events
@@ -12,6 +14,7 @@ from governance.canonical import canonical, read_json, sha256
 from governance.database import Unit
 from governance.errors import InputRefused, NotFound
 from governance.log.journal import Leaf, append
+from governance.notices.outbox import announce
 from governance.signing import dsse
 from governance.signing.keys import PublicKey
 from governance.signing.statement import decision_statement, read_test_result
@@ -94,6 +97,8 @@ def seal(
     events = gate_events(context.speaker, decision, name, manifest, requested_at=evaluation.requested_at)
     # Rows of lineage come before the log with every writer, so that no two wait for one another.
     told = store_own_events(unit, events, context.settings.lineage)
+    if decision.mode == "enforce":
+        announce(unit, "assay.decision.taken", subject=f"decisions/{decision.decision_id}", data=_told(decision, name))
     key = context.ring.decision
     envelope = dsse.sign(canonical(decision_statement(decision, name)), key)
     places = append(unit, [*told, Leaf(kind="decision", body=decision_leaf(envelope, key.public))])
@@ -112,3 +117,10 @@ def seal(
     )
     store.add_decision(unit, row)
     return row
+
+
+def _told(decision: Decision, name: str) -> dict[str, JsonValue]:
+    """What an announcement says of a decision; who wants the figures asks for the decision."""
+    document = decision.document()
+    said = ("decision_id", "verdict", "subject", "environment", "policy", "evaluated_at", "valid_until", "context")
+    return {key: document[key] for key in said} | {"decision_digest": name}
