@@ -6,7 +6,6 @@ name, B namespace, other names, tags and owners, C fields, D descriptions.
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,17 +13,27 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import aliased
 
+from governance.bulk import insert_rows
 from governance.database import Unit
 from lineage.changes import Changes
-from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
+from lineage.fact_tables import SearchRow
 from lineage.labels import description_in, owners_in, tags_in
-from lineage.mapping import pair_index
-from lineage.reading import among, id_list, listed
-from lineage.search_parts import LABELLED, Known, Parts, Told, schema_digest, suspects_of
+from lineage.reading import among
+from lineage.search_lookups import (
+    Names,
+    aliases_of,
+    known_of,
+    named_fields_of,
+    names_held,
+    names_of,
+    renames_of,
+    tags_by_hand,
+    texts_of,
+)
+from lineage.search_parts import Known, Parts, Told, suspects_of
 from lineage.store import chunks
-from lineage.tables import ActionRow, DatasetVersionRow, FlowEdgeRow, MappingRow, NodeRow
+from lineage.tables import NodeRow
 from lineage.words import exact_word, weighed
 
 WEIGHTS = "abcd"
@@ -58,10 +67,12 @@ class _Found:
 def index_changes(unit: Unit, changes: Changes, nodes: Mapping[bytes, int]) -> None:
     """Bring the index up to date with a batch that has just been written; most batches change nothing in it."""
     told = Told.of(changes, nodes)
+    new: set[int] = set()
     if not told.renamed:  # a name that was given up may concern nodes that the batch does not name
-        told = told.only(suspects_of(unit, told))
-    if told.nodes:
-        index_nodes(unit, [known.node for known in _stored(unit, told) if told.differs(known)])
+        new, suspects = suspects_of(unit, told)
+        told = told.only(suspects)
+    stale = [known.node for known in _stored(unit, told) if told.differs(known)] if told.nodes else []
+    index_nodes(unit, {*new, *stale})
 
 
 def index_all(unit: Unit) -> None:
@@ -77,166 +88,60 @@ def index_nodes(unit: Unit, nodes: Collection[int]) -> None:
     """Make what the nodes are found by anew, and write it where it differs from what is stored."""
     for chunk in chunks(sorted(nodes), _CHUNK):
         # Whoever changes what a node is found by holds its row, so that two do not write half of it each.
-        lock = sa.select(NodeRow.id).where(among(unit, NodeRow.id, chunk)).order_by(NodeRow.id).with_for_update()
-        unit.session.execute(lock).all()
-        found = _gather(unit, chunk)
-        held = sa.select(SearchRow.node_id, SearchRow.digest, SearchRow.parts)
-        rows = unit.session.connection().execute(held.where(among(unit, SearchRow.node_id, chunk)))
-        stored = {node: (digest, parts) for node, digest, parts in rows}
-        fresh = {node: (item.digest(), item.parts.spelled()) for node, item in found.items()}
-        _write_rows(unit, {node: row for node, row in fresh.items() if stored.get(node) != row})
-        _write_words(
-            unit, {node: found[node] for node, row in fresh.items() if stored.get(node, (b"", b""))[0] != row[0]}
-        )
+        names = names_held(unit, chunk)
+        aliases = aliases_of(unit, chunk)
+        others = {other for listed in aliases.values() for other in listed} - names.keys()
+        known = known_of(unit, chunk, chunk, aliases)
+        found = _gather(unit, known, {**names, **names_of(unit, sorted(others))})
+        _write(unit, found, {item.node: (item.digest, item.parts) for item in known if item.parts is not None})
 
 
-@cache
-def _label_ids(dialect: str) -> Any:
-    """For the listed nodes: the labels in force, and for those of the second list the newest schema; built once."""
-    labels = [
-        sa.select(LabelRow.text_id)
-        .where(LabelRow.node_id == NodeRow.id, LabelRow.key == key)
-        .order_by(LabelRow.stamp.desc())
-        .limit(1)
-        .scalar_subquery()
-        for key in LABELLED
-    ]
-    version = aliased(DatasetVersionRow)
-    newest = (
-        sa.select(version.fields)
-        .where(version.node_id == NodeRow.id, version.fields.is_not(None))
-        .order_by(version.last_stamp.desc(), version.identity)
-        .limit(1)
-    )
-    schema = sa.case((listed(dialect, NodeRow.id, "schemas"), newest.scalar_subquery()), else_=None)
-    return (
-        sa.select(NodeRow.id, SearchRow.parts, schema, *labels)
-        .outerjoin(SearchRow, SearchRow.node_id == NodeRow.id)
-        .where(listed(dialect, NodeRow.id))
-    )
+def _write(unit: Unit, found: Mapping[int, _Found], stored: Mapping[int, tuple[bytes | None, Parts]]) -> None:
+    """Write what the nodes are found by where it is not what is stored."""
+    fresh = {node: (item.digest(), item.parts) for node, item in found.items()}
+    changed = {node: row for node, row in fresh.items() if stored.get(node) != row}
+    _write_rows(unit, changed, [node for node in changed if node in stored])
+    anew = {node: found[node] for node, row in changed.items() if node not in stored or stored[node][0] != row[0]}
+    _write_words(unit, anew, [node for node in anew if node in stored])
 
 
 def _stored(unit: Unit, told: Told) -> list[Known]:
     """What is stored of the nodes of a batch, and of those that were renamed from one of them later."""
-    later = _renames(unit, told.renamed, RenameRow.old_id) if told.renamed else set()
+    later = renames_of(unit, told.renamed, leads=True)
     nodes = sorted({*told.nodes, *(carrier for carrier, _ in later)})
     told.linked.update(carrier for carrier, _ in later)
-    return _known(unit, nodes, sorted(told.schemas), _aliases(unit, sorted(told.linked)))
+    return known_of(unit, nodes, sorted(told.schemas), aliases_of(unit, sorted(told.linked)))
 
 
-def _renames(unit: Unit, nodes: Collection[int], column: Any) -> set[tuple[int, int]]:
-    """(carrier, old name) over every rename that leads on from the nodes, where they stand in the column."""
-    found: set[tuple[int, int]] = set()
-    front = set(nodes)
-    while front:
-        query = sa.select(RenameRow.carrier_id, RenameRow.old_id).where(among(unit, column, sorted(front)))
-        new = {(carrier, old) for carrier, old in unit.session.connection().execute(query)} - found
-        found |= new
-        front = {end for pair in new for end in pair}
+def _gather(unit: Unit, known: Sequence[Known], names: Names) -> dict[int, _Found]:
+    """What each of the nodes that events named is found by."""
+    nodes = [item.node for item in known]
+    named = named_fields_of(unit, nodes)
+    found: dict[int, _Found] = {}
+    for item in known:
+        parts = Parts(item.labels, item.schema, item.aliases, tuple(sorted(named.get(item.node, ()))))
+        namespace, name, is_entity = names[item.node]
+        if is_entity:
+            found[item.node] = of = _Found(parts)
+            of.texts["a"].append(name)
+            of.texts["b"] += [namespace, *(names[alias][1] for alias in parts.aliases)]
+            of.texts["c"] += parts.named
+            _add_fields(of, item.fields)
+    _add_labels(unit, found)
     return found
 
 
-def _known(
-    unit: Unit, nodes: Sequence[int], schemas: Sequence[int], aliases: Mapping[int, tuple[int, ...]]
-) -> list[Known]:
-    parameters = {"ids": id_list(unit.dialect, nodes), "schemas": id_list(unit.dialect, schemas)}
-    rows = unit.session.connection().execute(_label_ids(unit.dialect), parameters)
-    return [
-        Known(
-            node=node,
-            parts=None if parts is None else Parts.read(parts),
-            labels=tuple(label or 0 for label in labels),
-            schema=None if fields is None else schema_digest(fields),
-            aliases=aliases.get(node, ()),
-        )
-        for node, parts, fields, *labels in rows
-    ]
-
-
-def _aliases(unit: Unit, nodes: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """The other names that each node lists now, and all that it had before."""
-    if not nodes:
-        return {}
-    link, other = SymlinkRow, aliased(SymlinkRow)
-    latest = sa.select(other.stamp).where(other.carrier_id == link.carrier_id).order_by(other.stamp.desc()).limit(1)
-    listed_now = sa.select(link.carrier_id, link.alias_id).where(
-        among(unit, link.carrier_id, nodes), link.alias_id != link.carrier_id, link.stamp == latest.scalar_subquery()
-    )
-    found: dict[int, set[int]] = defaultdict(set)
-    for node, alias in unit.session.connection().execute(listed_now):
-        found[node].add(alias)
-    before: dict[int, set[int]] = defaultdict(set)
-    for carrier, old in _renames(unit, nodes, RenameRow.carrier_id):
-        before[carrier].add(old)
-    for node in nodes:
-        front = set(before[node])
-        while front:
-            found[node] |= front
-            front = {old for name in front for old in before.get(name, ())} - found[node]
-    return {node: tuple(sorted(others - {node})) for node, others in found.items()}
-
-
-def _gather(unit: Unit, nodes: Sequence[int]) -> dict[int, _Found]:
-    """What each of the nodes that events named is found by."""
-    aliases = _aliases(unit, nodes)
-    named = _named(unit, nodes)
-    found = {
-        known.node: _Found(Parts(known.labels, known.schema, known.aliases, tuple(sorted(named.get(known.node, ())))))
-        for known in _known(unit, nodes, nodes, aliases)
-    }
-    wanted = sorted({*nodes, *(alias for others in aliases.values() for alias in others)})
-    query = sa.select(NodeRow.id, NodeRow.namespace, NodeRow.name, NodeRow.first_seen)
-    rows = unit.session.connection().execute(query.where(among(unit, NodeRow.id, wanted)))
-    names = {node: (namespace, name, first_seen) for node, namespace, name, first_seen in rows}
-    for node, item in found.items():
-        namespace, name, _ = names[node]
-        item.texts["a"].append(name)
-        item.texts["b"] += [namespace, *(names[alias][1] for alias in item.parts.aliases)]
-        item.texts["c"] += item.parts.named
-    _add_fields(unit, found)
-    _add_labels(unit, found)
-    return {node: item for node, item in found.items() if names[node][2] is not None}
-
-
-def _named(unit: Unit, nodes: Sequence[int]) -> dict[int, set[str]]:
-    """The fields of each node that lineage facets name."""
-    edge = FlowEdgeRow
-    found: dict[int, set[str]] = defaultdict(set)
-    for column, side in ((edge.source_id, "sources"), (edge.target_id, "targets")):
-        query = (
-            sa.select(column, MappingRow.content)
-            .join(MappingRow, MappingRow.id == edge.mapping_id)
-            .where(among(unit, column, nodes))
-            .distinct()
-        )
-        for node, content in unit.session.connection().execute(query):
-            found[node].update(getattr(pair_index(content), side).exact)
-    return {node: paths - {""} for node, paths in found.items()}
-
-
-def _add_fields(unit: Unit, found: Mapping[int, _Found]) -> None:
+def _add_fields(found: _Found, fields: bytes | None) -> None:
     """Paths and descriptions of the newest schema."""
-    version, newer = DatasetVersionRow, aliased(DatasetVersionRow)
-    newest = (
-        sa.select(newer.id)
-        .where(newer.node_id == NodeRow.id, newer.fields.is_not(None))
-        .order_by(newer.last_stamp.desc(), newer.identity)
-        .limit(1)
-    )
-    query = sa.select(NodeRow.id, version.fields).join(version, version.id == newest.scalar_subquery())
-    for node, fields in unit.session.connection().execute(query.where(among(unit, NodeRow.id, list(found)))):
-        for path, _, description in json.loads(fields or b"[]"):
-            found[node].texts["c"].append(path)
-            found[node].texts["d"] += [description] if description else []
+    for path, _, description in json.loads(fields or b"[]"):
+        found.texts["c"].append(path)
+        found.texts["d"] += [description] if description else []
 
 
 def _add_labels(unit: Unit, found: Mapping[int, _Found]) -> None:
     """Tags, owners and the description in force; what operators set by hand holds whatever the events say."""
-    texts = sorted({text for item in found.values() for text in item.parts.labels if text})
-    query = sa.select(TextRow.id, TextRow.content).where(among(unit, TextRow.id, texts))
-    contents: dict[int, bytes] = {}
-    contents.update((number, content) for number, content in unit.session.connection().execute(query))
-    by_hand = _by_hand(unit, list(found))
+    contents = texts_of(unit, sorted({text for item in found.values() for text in item.parts.labels if text}))
+    by_hand = tags_by_hand(unit, list(found))
     for node, item in found.items():
         tags, owners, description = (contents.get(text) for text in item.parts.labels)
         acts = by_hand.get(node, {})
@@ -252,44 +157,35 @@ def _add_labels(unit: Unit, found: Mapping[int, _Found]) -> None:
         item.texts["d"] += [said] if said else []
 
 
-def _by_hand(unit: Unit, nodes: Sequence[int]) -> dict[int, dict[tuple[str, str], bool]]:
-    """Of each node the tags (field, key) that operators set or took away, and which of it they did last."""
-    query = (
-        sa.select(NodeRow.id, ActionRow.kind, ActionRow.content)
-        .join(ActionRow, ActionRow.identity == NodeRow.identity)
-        .where(among(unit, NodeRow.id, nodes), ActionRow.kind.in_(("tag.add", "tag.remove")))
-        .order_by(ActionRow.id)
-    )
-    found: dict[int, dict[tuple[str, str], bool]] = defaultdict(dict)
-    for node, kind, content in unit.session.connection().execute(query):
-        act = json.loads(content)
-        found[node][(act["field"], act["tag"])] = kind == "tag.add"
-    return found
+def _write_rows(unit: Unit, rows: Mapping[int, tuple[bytes, Parts]], old: Sequence[int]) -> None:
+    """Write the rows, where those of ``old`` stand."""
+    if old:
+        unit.session.execute(sa.delete(SearchRow).where(among(unit, SearchRow.node_id, old)))
+    columns = (list(rows), [digest for digest, _ in rows.values()], [parts.spelled() for _, parts in rows.values()])
+    insert_rows(unit, SearchRow.__table__, ("node_id", "digest", "parts"), columns)
 
 
-def _write_rows(unit: Unit, rows: Mapping[int, tuple[bytes, bytes]]) -> None:
-    if not rows:
-        return
-    unit.session.execute(sa.delete(SearchRow).where(among(unit, SearchRow.node_id, list(rows))))
-    values = [{"node_id": node, "digest": digest, "parts": parts} for node, (digest, parts) in rows.items()]
-    unit.session.connection().execute(sa.insert(SearchRow), values)
-
-
-def _write_words(unit: Unit, found: Mapping[int, _Found]) -> None:
+def _write_words(unit: Unit, found: Mapping[int, _Found], old: Sequence[int]) -> None:
+    """Write the words, where those of ``old`` stand."""
+    table, dialect = words_table(unit.dialect), unit.dialect
+    connection = unit.session.connection()
+    if old:
+        connection.execute(sa.delete(table).where(among(unit, key_of(table), old)))
     if not found:
         return
-    connection = unit.session.connection()
-    table = words_table(unit.dialect)
-    connection.execute(sa.delete(table).where(among(unit, key_of(table), sorted(found))))
-    if unit.dialect == "sqlite":
+    if dialect == "sqlite":
         rows: list[dict[str, Any]] = [
             {"rowid": node, **{weight: " ".join(words) for weight, words in item.words().items()}}
             for node, item in found.items()
         ]
-        connection.execute(sa.insert(table), rows)
-        return
-    rows = [{"id": node, "words": _vector(item.words())} for node, item in found.items()]
-    connection.execute(sa.insert(table), rows)
+    else:
+        rows = [{"id": node, "words": _vector(item.words())} for node, item in found.items()]
+    connection.execute(_insert_words(dialect), rows)
+
+
+@cache
+def _insert_words(dialect: str) -> sa.Insert:
+    return sa.insert(words_table(dialect))
 
 
 @cache

@@ -104,24 +104,30 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """From which rows the index of a node was made, and which it would be made from now."""
+    """From which rows the index of a node was made, and which it would be made from now.
+
+    ``digest`` is that of what the node is found by, ``fields`` its newest schema where that was asked for.
+    """
 
     node: int
     parts: Parts | None
     labels: tuple[int, ...]
     schema: str | None
     aliases: tuple[int, ...]
+    digest: bytes | None
+    fields: bytes | None
 
 
-def suspects_of(unit: Unit, told: "Told") -> set[int]:
-    """The nodes of the batch about which it may tell something new.
+def suspects_of(unit: Unit, told: "Told") -> tuple[set[int], set[int]]:
+    """The nodes of the batch that are not in the index, and those in it about which the batch may tell something new.
 
     The index holds what is in force. Who tells a schema again that the index was made from leaves it in force, so what
     most events tell needs no look at what other events told.
     """
     held = {node: Parts.read(parts) for node, parts in looked_up(unit, _SEARCH, ("node_id", "parts"), told.nodes)}
     texts = ids_of(unit, TEXTS, sorted({text for labels in told.labels.values() for _, text in labels if text}))
-    suspects = {node for node in told.nodes if node not in held} | told.linked
+    new = {node for node in told.nodes if node not in held}
+    suspects = told.linked - new
     for node, parts in held.items():
         labels = {(place, texts[text] if text else 0) for place, text in told.labels.get(node, ())}
         is_known = (
@@ -131,4 +137,4 @@ def suspects_of(unit: Unit, told: "Told") -> set[int]:
         )
         if not is_known:
             suspects.add(node)
-    return suspects
+    return new, suspects
