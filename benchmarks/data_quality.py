@@ -149,7 +149,8 @@ def _peer_rows(bad: dict[str, Any], peer: dict[str, Any], other: dict[str, Any] 
     ]
 
 
-def _generate(path: Path, rows: int) -> dict[str, Any]:
+def generate(path: Path, rows: int) -> dict[str, Any]:
+    """Write the rows as Parquet, half a million at a time; the same ones each time."""
     from pyarrow import parquet
 
     draw = np.random.default_rng(7)
@@ -239,8 +240,8 @@ def main() -> int:
     """Time one side in this process and print seconds, peak memory and counts as JSON."""
     what, path = sys.argv[1], Path(sys.argv[2])
     sides: dict[str, Callable[[], Callable[[], dict[str, Any]]]] = {
-        "large": lambda: lambda: _generate(path, ROWS),
-        "small": lambda: lambda: _generate(path, PEER_ROWS),
+        "large": lambda: lambda: generate(path, ROWS),
+        "small": lambda: lambda: generate(path, PEER_ROWS),
         "good": lambda: _ours(path, DOCUMENT),
         "bad": lambda: _ours(path, BAD),
         "pandera": lambda: _pandera(path),

@@ -1,26 +1,29 @@
-"""Which keys occur again, in one file or in another: exact, over whole files, in memory that does not grow with rows.
+"""Which keys occur again, in one file or in another: exact, over whole files, in memory that hardly grows with rows.
 
-A key's 64-bit hash says where to look: eight bytes a row are all that is held of a whole file. Rows whose hashes meet
-are then compared by their values, a part of the hashes at a time, so that no collision is ever counted.
+A key's 64-bit hash says where to look: sixteen bytes a row, hash and number, are all that is held of a whole file. Rows
+whose hashes meet are then compared by their values, some hashes at a time, so that no collision is ever counted.
+
+Files are gone through in slices, since the scanning engine reads ahead of a slow taker without bound. Only Parquet can
+be sliced without being read from the start: a larger file of another format is copied to it once.
 """
 
-import math
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from governance.errors import MeasurementRefused
+from policies.frames.pieces import COPY_GROUP_ROWS
 
 _HASH, _ROW = "assay hash", "assay row"
 
-FEW = 100_000
-"""So many distinct hashes are looked up at once; beyond, a file is gone through part by part."""
-
-PART_ROWS = 1_000_000
-"""Rows compared by value at a time."""
+PART_CELLS = 4_000_000
+"""Cells of a slice, and cells compared by value at a time, of either file: about 32 MB of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +34,34 @@ class Found:
     first: tuple[int, ...]
 
 
-def repeated(frame: pl.LazyFrame, names: Sequence[str], *, examples: int) -> Found:
-    """The rows whose values in ``names`` occur in another row too, the first of them included.
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The rows of one file, its columns that make the key, and whether the rows are read from Parquet."""
+
+    frame: pl.LazyFrame
+    names: Sequence[str]
+    is_parquet: bool
+
+
+def repeated(side: Side, *, examples: int) -> Found:
+    """The rows whose values in the side's columns occur in another row too, the first of them included.
 
     A row in which one of the values is null is compared with none.
     """
-    keys = _keyed(frame, names)
-    hashes = _hashes(keys.filter(~_any_null(names)))
-    meeting = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-    rows, first = 0, list[int]()
-    for part in _parts(meeting, len(hashes)):
-        own = keys.filter(~_any_null(names) & part).collect(engine="streaming")
-        key = pl.struct(names) if len(names) > 1 else pl.col(names[0])
-        again = own.filter(key.is_duplicated())[_ROW]
-        rows += len(again)
-        first = sorted([*first, *again.sort().head(examples).to_list()])[:examples]
+    names = tuple(side.names)
+    key = pl.struct(names) if len(names) > 1 else pl.col(names[0])
+    with _sliceable(side.frame.select(names), is_parquet=side.is_parquet) as sliced:
+        keys = _Keys(*sliced, names, nulls_match=False)
+        hashes = np.sort(keys.hashed()[1])
+        meeting = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        parts = _parts(meeting, _occurrences(meeting, hashes), len(names))
+        del hashes
+        rows, first = 0, list[int]()
+        with _meeting(keys, parts) as candidates:
+            for part in parts:
+                again = _of_part(candidates, part).filter(key.is_duplicated())[_ROW]
+                rows += len(again)
+                first = _first([*first, *again.sort().head(examples)], examples)
     return Found(rows, tuple(first))
 
 
@@ -58,81 +74,132 @@ class Matched:
     without_key: int
 
 
-def matched(
-    left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[tuple[str, str]], *, nulls_match: bool, examples: int
-) -> Matched:
-    """The rows of ``left`` by whether their values occur in a row of ``right``; ``names`` pairs the columns.
+def matched(left: Side, right: Side, *, nulls_match: bool, examples: int) -> Matched:
+    """The rows of ``left`` by whether their values occur in a row of ``right``; the sides' names are pairs.
 
     With ``nulls_match`` a null is a value like any other and equals a null; otherwise rows with one are left out.
 
     Raises:
         MeasurementRefused: a pair of columns holds values of different kinds.
     """
-    on = [f"assay key {number}" for number in range(len(names))]
-    ours, theirs = _comparable(left, right, names, on)
-    keep = pl.lit(value=True) if nulls_match else ~_any_null(on)
-    ours_keyed, theirs_keyed = _keyed(ours, on), _keyed(theirs, on)
-    wanted = np.unique(_hashes(theirs_keyed.filter(keep)))
-    own = _hashes(ours_keyed.filter(keep))
-    meeting = np.intersect1d(own, wanted)
-    total = int(ours.select(pl.len()).collect(engine="streaming").item())
-    rows, first, collided = 0, list[int](), list[int]()
-    for part in _parts(meeting, max(len(own), len(wanted))):
-        mine = ours_keyed.filter(keep & part).collect(engine="streaming")
-        other = theirs_keyed.filter(keep & part).select(on).unique().collect(engine="streaming")
-        hits = mine.join(other, on=on, how="semi", nulls_equal=True)[_ROW]
-        rows += len(hits)
-        first = sorted([*first, *hits.sort().head(examples).to_list()])[:examples]
-        if len(hits) < len(mine):
-            # Another value with the same hash, or another part's rows; either is absent where its hash is wanted.
-            lost = mine.join(other, on=on, how="anti", nulls_equal=True)
-            lost = lost.filter(pl.col(_HASH).is_in(pl.Series(meeting).implode()))
-            collided += lost[_ROW].sort().head(examples).to_list()
-    known = pl.Series(wanted).implode()
-    missing = _first_rows(ours_keyed.filter(keep & ~pl.col(_HASH).is_in(known)), examples) if rows < len(own) else []
-    absent = sorted([*missing, *collided])[:examples]
-    return Matched(Found(rows, tuple(first)), Found(len(own) - rows, tuple(absent)), total - len(own))
+    on = tuple(f"assay key {number}" for number in range(len(left.names)))
+    mine, other = _comparable(left, right, on)
+    with (
+        _sliceable(mine, is_parquet=left.is_parquet) as my_rows,
+        _sliceable(other, is_parquet=right.is_parquet) as other_rows,
+    ):
+        return _matched(
+            _Keys(*my_rows, on, nulls_match=nulls_match), _Keys(*other_rows, on, nulls_match=nulls_match), examples
+        )
 
 
-def _keyed(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
-    """The columns with the row's number and the hash of their values."""
-    key = pl.struct(names) if len(names) > 1 else pl.col(names[0])
-    return frame.select(names).with_row_index(_ROW).with_columns(key.hash().alias(_HASH))
+def _matched(ours: "_Keys", theirs: "_Keys", examples: int) -> Matched:
+    others = np.sort(theirs.hashed()[1])
+    numbers, own = ours.hashed()
+    meets = pl.Series(own).is_in(pl.Series(others).unique().implode()).to_numpy()
+    lost = _first(numbers[~meets], examples)
+    meeting, counts = np.unique(own[meets], return_counts=True)
+    parts = _parts(meeting, np.maximum(counts, _occurrences(meeting, others)), len(ours.names))
+    count, absent = len(own), len(own) - int(meets.sum())
+    del numbers, own, others, meets
+    first = list[int]()
+    with _meeting(ours, parts) as candidates, _meeting(theirs, parts) as known:
+        for part in parts:
+            mine, other = _of_part(candidates, part), _of_part(known, part).select(ours.names).unique()
+            hits = mine.join(other, on=ours.names, how="semi", nulls_equal=True)[_ROW]
+            first = _first([*first, *hits.sort().head(examples)], examples)
+            if len(hits) < len(mine):
+                # Another value with the same hash.
+                collided = mine.join(other, on=ours.names, how="anti", nulls_equal=True)[_ROW]
+                absent += len(collided)
+                lost = _first([*lost, *collided.sort().head(examples)], examples)
+    return Matched(Found(count - absent, tuple(first)), Found(absent, tuple(lost)), ours.rows - count)
 
 
-def _any_null(names: Sequence[str]) -> pl.Expr:
-    return pl.any_horizontal(pl.col(name).is_null() for name in names)
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of a file that can be sliced."""
+
+    frame: pl.LazyFrame
+    rows: int
+    names: tuple[str, ...]
+    nulls_match: bool
+
+    def slices(self) -> Iterator[pl.LazyFrame]:
+        """The compared rows with their numbers and the hashes of their values, a slice at a time; at least one."""
+        size = max(1, PART_CELLS // len(self.names))
+        key = pl.struct(self.names) if len(self.names) > 1 else pl.col(self.names[0])
+        for start in range(0, max(1, self.rows), size):
+            part = self.frame.slice(start, size).with_row_index(_ROW, start).with_columns(key.hash().alias(_HASH))
+            yield part if self.nulls_match else part.drop_nulls(self.names)
+
+    def hashed(self) -> tuple[Any, Any]:
+        """The numbers and the hashes of all compared rows."""
+        found = pl.concat([one.select(_ROW, _HASH).collect(engine="streaming") for one in self.slices()])
+        return found[_ROW].to_numpy(), found[_HASH].to_numpy()
 
 
-def _hashes(frame: pl.LazyFrame) -> Any:
-    """The hashes of all rows, sorted."""
-    hashes = frame.select(_HASH).collect(engine="streaming")[_HASH].to_numpy(writable=True)
-    hashes.sort()
-    return hashes
+@contextmanager
+def _sliceable(frame: pl.LazyFrame, *, is_parquet: bool) -> Iterator[tuple[pl.LazyFrame, int]]:
+    """The frame and its number of rows, copied to Parquet where slices of it would be read from the start."""
+    rows = int(frame.select(pl.len()).collect(engine="streaming").item())
+    if is_parquet or rows * len(frame.collect_schema()) <= PART_CELLS:
+        yield frame, rows
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-copy-") as folder:
+        path = Path(folder) / "rows.parquet"
+        frame.sink_parquet(path, row_group_size=COPY_GROUP_ROWS, compression="lz4", engine="streaming")
+        yield pl.scan_parquet(path), rows
 
 
-def _parts(meeting: Any, rows: int) -> list[pl.Expr]:
-    """Conditions on the hash that go through the meeting ones, each with about ``PART_ROWS`` rows at most."""
-    if len(meeting) == 0:
-        return []
-    if len(meeting) <= FEW:
-        return [pl.col(_HASH).is_in(pl.Series(meeting).implode())]
-    count = math.ceil(rows / PART_ROWS)
-    return [pl.col(_HASH) % count == number for number in range(count)]
+def _occurrences(meeting: Any, ordered: Any) -> Any:
+    """How often each of the hashes occurs among the ordered ones."""
+    return np.searchsorted(ordered, meeting, side="right") - np.searchsorted(ordered, meeting, side="left")
 
 
-def _first_rows(frame: pl.LazyFrame, examples: int) -> list[int]:
-    rows: list[int] = frame.select(_ROW).head(examples).collect(engine="streaming")[_ROW].to_list()
-    return rows
+def _first(numbers: Any, examples: int) -> list[int]:
+    """The smallest of the numbers, in their order."""
+    found = np.asarray(numbers, dtype=np.int64)
+    smallest = np.partition(found, examples)[:examples] if len(found) > examples else found
+    return [int(number) for number in np.sort(smallest)]
 
 
-def _comparable(
-    left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[tuple[str, str]], on: Sequence[str]
-) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+def _parts(meeting: Any, rows: Any, width: int) -> list[Any]:
+    """The ordered hashes in parts, each with about ``PART_CELLS`` cells at most; ``rows`` of each hash."""
+    size = max(1, PART_CELLS // width)
+    number = (np.cumsum(rows) - 1) // size
+    return np.split(meeting, np.flatnonzero(np.diff(number)) + 1) if len(meeting) else []
+
+
+@contextmanager
+def _meeting(keys: _Keys, parts: Sequence[Any]) -> Iterator[Sequence[pl.LazyFrame]]:
+    """The rows of any of the parts; a copy that lives as long as the block where there are several parts."""
+    if len(parts) < 2:
+        yield list(keys.slices())
+        return
+    hashes = np.concatenate(parts)
+    with tempfile.TemporaryDirectory(prefix="assay-copy-") as folder:
+        for number, one in enumerate(keys.slices()):
+            found = _among(one, hashes).collect(engine="streaming")
+            found.write_parquet(Path(folder) / f"{number:06d}.parquet", compression="lz4")
+        yield [pl.scan_parquet(Path(folder) / "*.parquet")]
+
+
+def _of_part(frames: Sequence[pl.LazyFrame], part: Any) -> pl.DataFrame:
+    """The rows whose hashes are among the ordered ones of a part."""
+    within = pl.col(_HASH).is_between(int(part[0]), int(part[-1]))
+    return pl.concat([_among(one.filter(within), part).collect(engine="streaming") for one in frames])
+
+
+def _among(keys: pl.LazyFrame, hashes: Any) -> pl.LazyFrame:
+    return keys.join(pl.LazyFrame({_HASH: hashes}), on=_HASH, how="semi")
+
+
+def _comparable(left: Side, right: Side, on: Sequence[str]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Both sides with their columns under the same names, in types in which equal values have equal hashes."""
-    ours, theirs = left.collect_schema(), right.collect_schema()
+    ours, theirs = left.frame.collect_schema(), right.frame.collect_schema()
     sides: tuple[list[pl.Expr], list[pl.Expr]] = ([], [])
-    for (mine, other), alias in zip(names, on, strict=True):
+    for mine, other, alias in zip(left.names, right.names, on, strict=True):
         kinds = _kind(ours[mine]), _kind(theirs[other])
         if kinds[0] != kinds[1]:
             raise MeasurementRefused(
@@ -141,9 +208,11 @@ def _comparable(
                 remedy="Write the column the same way in both files; nothing is converted before it is compared.",
                 pointer=mine,
             )
+        # Words in categories are hashed by the numbers that a file gives them.
+        is_one_type = ours[mine] == theirs[other] and not isinstance(ours[mine], pl.Categorical | pl.Enum)
         for side, name in zip(sides, (mine, other), strict=True):
-            side.append(pl.col(name).cast(kinds[0]).alias(alias))
-    return left.select(sides[0]), right.select(sides[1])
+            side.append(pl.col(name).cast(ours[mine] if is_one_type else kinds[0]).alias(alias))
+    return left.frame.select(sides[0]), right.frame.select(sides[1])
 
 
 def _kind(dtype: pl.DataType) -> pl.DataType:

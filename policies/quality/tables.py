@@ -6,7 +6,7 @@ import polars as pl
 
 from governance.errors import MeasurementRefused
 from governance.types.results import Input
-from policies.frames.keys import matched, repeated
+from policies.frames.keys import Side, matched, repeated
 from policies.frames.source import Source
 from policies.quality.columns import Reading
 from policies.quality.data import EXAMPLES, Data
@@ -17,13 +17,7 @@ def referential(data: Data, rule: ReferentialRule) -> Reading:
     """``count`` rows whose key is not found ``of`` those that have one, and how the other table's keys repeat."""
     names, to = list(rule.columns), list(rule.to)
     source, other = data.holding(names), data.table(rule.table, to)
-    found = matched(
-        source.frame.select(names),
-        other.frame.select(to),
-        list(zip(names, to, strict=True)),
-        nulls_match=False,
-        examples=EXAMPLES,
-    )
+    found = matched(_side(source, names), _side(other, to), nulls_match=False, examples=EXAMPLES)
     return {
         "columns": names,
         "table": rule.table,
@@ -31,9 +25,13 @@ def referential(data: Data, rule: ReferentialRule) -> Reading:
         "count": found.absent.rows,
         "of": found.absent.rows + found.found.rows,
         "without_key": found.without_key,
-        "repeated": repeated(other.frame.select(to), to, examples=0).rows,
+        "repeated": repeated(_side(other, to), examples=0).rows,
         "examples": data.rows(source.frame, names, found.absent.first),
     }
+
+
+def _side(source: Source, names: list[str]) -> Side:
+    return Side(source.frame, names, is_parquet=source.format == "parquet")
 
 
 def leakage(data: Data, rule: LeakageRule) -> Reading:
@@ -55,15 +53,13 @@ def _rows_in_both(source: Source, training: Source, named: list[str]) -> dict[st
             found="none",
             remedy="Name the columns alike, or check the tables.",
         )
-    pairs = [(name, name) for name in columns]
-    both = matched(source.frame, training.frame, pairs, nulls_match=True, examples=EXAMPLES)
+    both = matched(_side(source, columns), _side(training, columns), nulls_match=True, examples=EXAMPLES)
     total = both.found.rows + both.absent.rows
     return {"columns": columns, "count": both.found.rows, "of": total, "first": list(both.found.first)}
 
 
 def _keys_in_both(data: Data, source: Source, training: Source, key: list[str]) -> dict[str, Any]:
-    pairs = [(name, name) for name in key]
-    both = matched(source.frame, training.frame, pairs, nulls_match=False, examples=EXAMPLES)
+    both = matched(_side(source, key), _side(training, key), nulls_match=False, examples=EXAMPLES)
     return {
         "columns": key,
         "count": both.found.rows,

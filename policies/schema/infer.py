@@ -6,7 +6,7 @@ from typing import Any, get_args
 import polars as pl
 
 from governance.types.value import parse_value
-from policies.frames.keys import repeated
+from policies.frames.keys import Side, repeated
 from policies.frames.source import Source
 from policies.schema.params import DType, SchemaDocument
 from policies.schema.source import declared_type, parsed
@@ -34,7 +34,8 @@ def infer(source: Source) -> SchemaDocument:
         if source.is_text and dtype not in (None, "str")
     )
     facts = _facts(frame, types)
-    columns = {name: _column(frame, name, dtype, facts) for name, dtype in types.items()}
+    is_parquet = source.format == "parquet"
+    columns = {name: _column(frame, name, dtype, facts, is_parquet=is_parquet) for name, dtype in types.items()}
     return parse_value(SchemaDocument, {"columns": columns, "strict": True}, what="an inferred schema")
 
 
@@ -71,13 +72,15 @@ def _facts(frame: pl.LazyFrame, types: Mapping[str, DType | None]) -> dict[str, 
     return frame.select(wanted).collect(engine="streaming").row(0, named=True)
 
 
-def _column(frame: pl.LazyFrame, name: str, dtype: DType | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _column(
+    frame: pl.LazyFrame, name: str, dtype: DType | None, facts: Mapping[str, Any], *, is_parquet: bool
+) -> dict[str, Any]:
     rows, missing = facts["rows"], facts[f"missing {name}"]
     different = facts.get(f"different {name}", 0)
     column: dict[str, Any] = {"dtype": dtype, "nullable": missing > 0}
     if dtype not in ("float32", "float64", None) and rows > 1 and not missing and different > 0.9 * rows:
         # The count of different values is an estimate; only a column that may be a key is looked through.
-        column["unique"] = repeated(frame, [name], examples=0).rows == 0
+        column["unique"] = repeated(Side(frame, [name], is_parquet=is_parquet), examples=0).rows == 0
     least, most = facts.get(f"least {name}"), facts.get(f"most {name}")
     if least is not None and most is not None and not column.get("unique"):
         column["checks"] = {"in_range": [_shown(least), _shown(most)]}

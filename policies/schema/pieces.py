@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from policies.frames.keys import repeated
+from policies.frames.keys import Side, repeated
 from policies.frames.pieces import each_piece
 from policies.frames.source import Source
 from policies.schema.checks import TEXT_LENGTH, Rule
@@ -60,7 +60,8 @@ def tallied(
         each_piece(source, wanted, counting.take, rows=rows, size=piece_rows(len(wanted), rows, hint))
     for rule, tally in judged:
         if rule.check is None:
-            found = repeated(delivered.typed, rule.columns, examples=EXAMPLES)
+            keys = Side(delivered.typed, rule.columns, is_parquet=source.format == "parquet")
+            found = repeated(keys, examples=EXAMPLES)
             tally.failures = found.rows
             tally.examples = _examples_of(rule, delivered, found.first, masks)
     return tallies
