@@ -44,9 +44,10 @@ from governance.clock import Clock, system_clock
 from governance.database import Database
 from governance.jobs.choice import build_engine
 from governance.jobs.engine import Task
+from governance.log.checkpoint import open_witnesses
 from governance.migration import require_head
 from governance.settings import Settings
-from governance.signing.keys import open_ring
+from governance.signing.stores import open_keys
 from lineage.outbox import OutboxTask
 from lineage.replay import require_current
 from lineage.retention import RetentionTask
@@ -81,9 +82,10 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
     """
     database = Database(settings.resolved_database_url, clock=clock)
     require_head(database)
-    ring = open_ring(settings.home / "keys")
+    keys = open_keys(settings.home, settings.keys)
+    keys.ring()
     artifacts = ArtifactStore(settings.resolved_artifacts_url)
-    context = GateContext(settings, ring, artifacts)
+    context = GateContext(settings, keys, artifacts, open_witnesses(settings.log.witnesses))
     with database.unit() as unit:
         require_current(unit)
         install_packs(unit)

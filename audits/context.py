@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from audits.lineage_events import Speaker
 from governance import __version__
 from governance.artifacts import ArtifactStore
+from governance.log.cosignature import Witness
 from governance.settings import Settings
 from governance.signing.keys import KeyRing
+from governance.signing.stores import KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +16,14 @@ class GateContext:
     """The parts that a decision needs besides its unit of work."""
 
     settings: Settings
-    ring: KeyRing
+    keys: KeyStore
     artifacts: ArtifactStore
+    witnesses: tuple[Witness, ...] = ()
+
+    @property
+    def ring(self) -> KeyRing:
+        """The signing keys as they are now; ask again for each signature, since they may be rotated meanwhile."""
+        return self.keys.ring()
 
     @property
     def origin(self) -> str:

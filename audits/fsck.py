@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audits import store
+from audits.fsck_life import life_faults
 from audits.tables import DecisionRow
 from governance.bundle import decision_leaf
 from governance.canonical import sha256
@@ -13,7 +14,7 @@ from governance.log import journal
 from governance.log.fsck import Fault, log_faults
 from governance.log.publish import kept_checkpoint
 from governance.signing.dsse import read_envelope, verify
-from governance.signing.keys import KeyRing, PublicKey
+from governance.signing.keys import KeyRing
 from governance.signing.statement import read_decision
 from lineage.fsck import event_faults
 
@@ -39,15 +40,15 @@ def check_all(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> 
         ProofRejected: something does not hold; ``pointer`` is the first index that is not proved any more.
     """
     # Before the snapshot: what was kept is committed, so a snapshot taken later holds it.
-    outside = kept_checkpoint(kept, ring.checkpoint.public, origin=origin)
+    outside = kept_checkpoint(kept, ring.own_checkpoint_keys, origin=origin)
     with database.read_unit() as unit:
-        faults = log_faults(unit, ring.checkpoint.public, origin=origin, outside=outside)
-        decided, count = _decisions(unit, ring.decision.public)
+        faults = log_faults(unit, ring.own_checkpoint_keys, origin=origin, outside=outside)
+        decided, count = _decisions(unit, ring)
         faults += [decided] if decided else []
-        faults += event_faults(unit)
+        faults += event_faults(unit) + life_faults(unit, ring)
         if faults:
             raise ProofRejected(
-                expected="every leaf, node, checkpoint, decision and event to be as it was recorded",
+                expected="every leaf, node, checkpoint, decision, event and act to be as it was recorded",
                 found="; ".join(f"from leaf {fault.first}: {fault.what}" for fault in sorted(faults)),
                 remedy="Keep this database for whoever looks into it, and put back the newest copy that holds.",
                 pointer=str(min(faults).first),
@@ -56,7 +57,7 @@ def check_all(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> 
         return Checked(size, journal.root(unit, size), count)
 
 
-def _decisions(unit: ReadUnit, key: PublicKey) -> tuple[Fault | None, int]:
+def _decisions(unit: ReadUnit, ring: KeyRing) -> tuple[Fault | None, int]:
     """The first decision that differs from its leaf, and how many were looked at."""
     start, count = 0, 0
     while True:
@@ -65,7 +66,7 @@ def _decisions(unit: ReadUnit, key: PublicKey) -> tuple[Fault | None, int]:
         for number in range(max(len(rows), len(leaves))):
             row = rows[number] if number < len(rows) else None
             leaf = leaves[number] if number < len(leaves) else None
-            fault = _pair_fault(unit, row, leaf, key)
+            fault = _pair_fault(unit, row, leaf, ring)
             if fault is not None:
                 return fault, count
             count += 1
@@ -74,23 +75,22 @@ def _decisions(unit: ReadUnit, key: PublicKey) -> tuple[Fault | None, int]:
         start = rows[-1].log_index + 1
 
 
-def _pair_fault(
-    unit: ReadUnit, row: DecisionRow | None, leaf: tuple[int, bytes] | None, key: PublicKey
-) -> Fault | None:
+def _pair_fault(unit: ReadUnit, row: DecisionRow | None, leaf: tuple[int, bytes] | None, ring: KeyRing) -> Fault | None:
     """What is wrong with a decision and the leaf that stands in its place."""
     if row is None or (leaf is not None and leaf[0] < row.log_index):
         return Fault(leaf[0] if leaf else 0, "the log holds a decision that the database does not")
     if leaf is None or leaf[0] > row.log_index:
         return Fault(row.log_index, f"the decision {row.id} has no leaf in the log")
     try:
-        _require_sealed(unit, row, leaf[1], key)
+        _require_sealed(unit, row, leaf[1], ring)
     except AssayError as fault:
         return Fault(row.log_index, f"the decision {row.id}: expected {fault.expected}, found {fault.found}")
     return None
 
 
-def _require_sealed(unit: ReadUnit, row: DecisionRow, leaf: bytes, key: PublicKey) -> None:
+def _require_sealed(unit: ReadUnit, row: DecisionRow, leaf: bytes, ring: KeyRing) -> None:
     envelope = read_envelope(row.envelope)
+    key = ring.decision_key(envelope.signatures[0].keyid)
     signed = read_decision(verify(envelope, {key.keyid: key}))
     stated = (
         signed.decision_id,

@@ -8,6 +8,7 @@ from audits.context import GateContext
 from audits.proof import covering_checkpoint
 from governance.database import Database
 from governance.log.checkpoint import Checkpoint
+from governance.signing.dsse import read_envelope
 from governance.types.ancestry import Ancestry
 from governance.types.decision import Decision
 from governance.types.policy import Policy
@@ -23,6 +24,7 @@ class Record:
     measurements: Mapping[str, Measurement]
     policy: Policy | None
     log_index: int
+    keyid: str
     checkpoint: Checkpoint
 
 
@@ -39,5 +41,6 @@ def record_of(database: Database, context: GateContext, decision_id: str) -> Rec
         measurements = {name: store.fetch(unit, name, Measurement) for name in sorted(filter(None, digests))}
         policy = store.policy(unit, decision.policy.digest) if decision.policy else None
         ancestry = store.fetch(unit, decision.ancestry_digest, Ancestry) if decision.ancestry_digest else None
-        index = row.log_index
-    return Record(decision, ancestry, measurements, policy, index, covering_checkpoint(database, context, index))
+        index, keyid = row.log_index, read_envelope(row.envelope).signatures[0].keyid
+    checkpoint = covering_checkpoint(database, context, index)
+    return Record(decision, ancestry, measurements, policy, index, keyid, checkpoint)

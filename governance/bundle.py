@@ -8,7 +8,7 @@ Source: Sigstore ``bundle.proto`` v0.3, ``trustroot.proto`` v0.1 and Rekor's ``d
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -17,7 +17,7 @@ from governance.clock import rfc3339
 from governance.errors import InputRefused
 from governance.log.checkpoint import Checkpoint, key_digest, read_verifier_key, verifier_key
 from governance.signing.dsse import Envelope, decode, encode
-from governance.signing.keys import KeyRing, PublicKey
+from governance.signing.keys import KeyRing, KeyTimes, PublicKey
 from governance.types.value import Value
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -28,12 +28,24 @@ LEAF_VERSION = "0.0.2"
 KEY_DETAILS = "PKIX_ED25519"
 
 
-class DecisionKey(Value):
-    """A key that decisions are signed with, and since when."""
+class _Times(Value):
+    """What a key is trusted for; see ``KeyTimes``."""
+
+    valid_from: datetime
+    valid_until: datetime | None = None
+    compromised_since: datetime | None = None
+    leaves: int | None = Field(None, ge=0)
+
+    def times_of(self, key: PublicKey) -> KeyTimes:
+        """The same, with the key itself."""
+        return KeyTimes(key, self.valid_from, self.valid_until, self.compromised_since, self.leaves)
+
+
+class DecisionKey(_Times):
+    """A key that decisions are or were signed with, and when."""
 
     keyid: str
     pem: str
-    valid_from: datetime
 
     @property
     def key(self) -> PublicKey:
@@ -41,23 +53,25 @@ class DecisionKey(Value):
         return PublicKey.from_pem(self.pem)
 
 
-class CheckpointKey(Value):
-    """The key that checkpoints are signed with, as a signed note's verifier key, and since when."""
+class CheckpointKey(_Times):
+    """A key that checkpoints are or were signed with, as a signed note's verifier key, and when."""
 
     vkey: str
-    valid_from: datetime
 
 
 class Trust(Value):
     """Whom a verifier trusts: one instance, named by its log's origin, and its keys. The file ``trust.json``.
 
-    ``sigstore_trusted_root`` says the same for tools of the Sigstore kind; they take the decision key beside it.
+    Every key since the first is in it, oldest first, so that old decisions stay verifiable; ``checkpoint_key`` is the
+    one in use. ``sigstore_trusted_root`` says the same for tools of the Sigstore kind; they take the decision keys
+    beside it.
     """
 
     kind: Literal["assay.trust/v1"] = "assay.trust/v1"
     origin: str
     decision_keys: tuple[DecisionKey, ...] = Field(min_length=1)
     checkpoint_key: CheckpointKey
+    earlier_checkpoint_keys: tuple[CheckpointKey, ...] = ()
     sigstore_trusted_root: dict[str, JsonValue]
 
     def content(self) -> bytes:
@@ -65,12 +79,19 @@ class Trust(Value):
         return canonical(self.document())
 
     def keys(self) -> dict[str, PublicKey]:
-        """Key id to key, of those that sign decisions."""
+        """Key id to key, of those that sign or signed decisions."""
         return {each.keyid: each.key for each in self.decision_keys}
 
-    def log_key(self) -> PublicKey:
-        """The key that signs checkpoints."""
-        return read_verifier_key(self.checkpoint_key.vkey)[1]
+    def decision_times(self) -> dict[str, KeyTimes]:
+        """Key id to what each key for decisions is trusted for."""
+        return {each.keyid: each.times_of(each.key) for each in self.decision_keys}
+
+    def log_keys(self) -> tuple[KeyTimes, ...]:
+        """The keys that sign or signed checkpoints, oldest first."""
+        return tuple(
+            each.times_of(read_verifier_key(each.vkey)[1])
+            for each in (*self.earlier_checkpoint_keys, self.checkpoint_key)
+        )
 
 
 def decision_leaf(envelope: Envelope, key: PublicKey) -> bytes:
@@ -154,27 +175,29 @@ def _require_covered(index: int, checkpoint: Checkpoint) -> None:
         )
 
 
-def trusted_root(origin: str, key: PublicKey, valid_from: datetime) -> dict[str, JsonValue]:
-    """Sigstore's trusted root for a log of this origin and key.
+def trusted_root(origin: str, keys: Sequence[KeyTimes]) -> dict[str, JsonValue]:
+    """Sigstore's trusted root for a log of this origin and these keys, each with the time it is valid for.
 
     It leaves out ``checkpointKeyId``: verifiers derive the same value, and one of them refuses a bundle otherwise.
     """
-    log: dict[str, JsonValue] = {
-        "baseUrl": f"https://{origin}",
-        "hashAlgorithm": "SHA2_256",
-        "publicKey": {
-            "rawBytes": encode(key.der),
-            "keyDetails": KEY_DETAILS,
-            "validFor": {"start": rfc3339(valid_from)},
-        },
-        "logId": {"keyId": encode(key_digest(origin, key))},
-    }
     return {
         "mediaType": TRUSTED_ROOT_TYPE,
-        "tlogs": [log],
+        "tlogs": [_sigstore_log(origin, each) for each in keys],
         "certificateAuthorities": [],
         "ctlogs": [],
         "timestampAuthorities": [],
+    }
+
+
+def _sigstore_log(origin: str, times: KeyTimes) -> JsonValue:
+    span: dict[str, JsonValue] = {"start": rfc3339(times.valid_from)}
+    if times.ends is not None:
+        span["end"] = rfc3339(times.ends)
+    return {
+        "baseUrl": f"https://{origin}",
+        "hashAlgorithm": "SHA2_256",
+        "publicKey": {"rawBytes": encode(times.key.der), "keyDetails": KEY_DETAILS, "validFor": span},
+        "logId": {"keyId": encode(key_digest(origin, times.key))},
     }
 
 
@@ -185,10 +208,24 @@ def trust_document(ring: KeyRing, origin: str) -> dict[str, JsonValue]:
 
 def trust_of(ring: KeyRing, origin: str) -> Trust:
     """What an instance publishes about itself for those who verify its decisions."""
-    decision, checkpoint = ring.decision.public, ring.checkpoint.public
+    *earlier, current = [
+        CheckpointKey(vkey=verifier_key(origin, each.key), **_spans(each)) for each in ring.checkpoint_keys
+    ]
     return Trust(
         origin=origin,
-        decision_keys=(DecisionKey(keyid=decision.keyid, pem=decision.pem, valid_from=ring.valid_from),),
-        checkpoint_key=CheckpointKey(vkey=verifier_key(origin, checkpoint), valid_from=ring.valid_from),
-        sigstore_trusted_root=trusted_root(origin, checkpoint, ring.valid_from),
+        decision_keys=tuple(
+            DecisionKey(keyid=each.key.keyid, pem=each.key.pem, **_spans(each)) for each in ring.decision_keys
+        ),
+        checkpoint_key=current,
+        earlier_checkpoint_keys=tuple(earlier),
+        sigstore_trusted_root=trusted_root(origin, ring.checkpoint_keys),
     )
+
+
+def _spans(times: KeyTimes) -> dict[str, Any]:
+    return {
+        "valid_from": times.valid_from,
+        "valid_until": times.valid_until,
+        "compromised_since": times.compromised_since,
+        "leaves": times.leaves,
+    }

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -61,6 +61,39 @@ class LimitSettings(Section):
     document_bytes: int = Field(2**20, gt=0, description="Largest manifest, policy or request body, in bytes.")
 
 
+class LogSettings(Section):
+    """The transparency log."""
+
+    witnesses: tuple[str, ...] = Field(
+        (),
+        max_length=50,
+        description="Verifier keys of the witnesses whose cosignatures are taken and published, as a JSON array of the "
+        "lines that `assay witness init` prints.",
+    )
+
+
+class KeySettings(Section):
+    """Where the signing keys come from."""
+
+    store: Literal["file", "env"] = Field(
+        "file",
+        description="`file`: the folder `keys` in the home folder; `env`: the variables below, each of them or its "
+        "`_FILE` variant.",
+    )
+    decision: SecretStr | None = Field(
+        None, description="The key that signs decisions: PEM, or base64 of PEM, DER (PKCS #8) or 32 raw bytes."
+    )
+    decision_file: Path | None = Field(None, description="The file that holds `ASSAY_KEYS__DECISION`.")
+    checkpoint: SecretStr | None = Field(
+        None, description="The key that signs the log's checkpoints, spelled like the one for decisions."
+    )
+    checkpoint_file: Path | None = Field(None, description="The file that holds `ASSAY_KEYS__CHECKPOINT`.")
+    ring: str | None = Field(
+        None, description="The public facts of all keys since the first: the content of `ring.json`."
+    )
+    ring_file: Path | None = Field(None, description="The file that holds `ASSAY_KEYS__RING`.")
+
+
 class Settings(BaseSettings):
     """Everything an operator may set; each field is documented in ``docs/settings.md``."""
 
@@ -98,6 +131,8 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     work: WorkSettings = WorkSettings()
     limits: LimitSettings = LimitSettings()
+    keys: KeySettings = KeySettings()
+    log: LogSettings = LogSettings()
 
     @property
     def resolved_database_url(self) -> str:

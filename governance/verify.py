@@ -4,7 +4,7 @@ The steps are listed, then done in that order; the first that does not hold ends
 on its own word: what a field says is computed again from the trusted keys and compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,10 +17,11 @@ from governance.bundle import BUNDLE_TYPE, Trust, decision_bundle, decision_leaf
 from governance.canonical import canonical, read_json
 from governance.clock import rfc3339
 from governance.errors import AssayError, ProofRejected
-from governance.log.checkpoint import Checkpoint, open_checkpoint, read_verifier_key
+from governance.log.checkpoint import Checkpoint, open_checkpoint, read_verifier_key, signer_of, witnesses_of
+from governance.log.cosignature import Witness
 from governance.log.merkle import leaf_hash, verify_inclusion
 from governance.signing.dsse import Envelope, decode, verify
-from governance.signing.keys import PublicKey
+from governance.signing.keys import KeyTimes
 from governance.signing.statement import SignedDecision, read_decision
 from governance.types.results import Verdict
 from governance.types.value import Value, parse_value
@@ -37,7 +38,9 @@ STEPS = {
     "leaf": "The log's leaf is this decision's.",
     "checkpoint": "The checkpoint was signed by the instance's log.",
     "inclusion": "The leaf is in the checkpoint's tree.",
+    "place": "The log took the leaf while the signing key was trusted.",
     "fields": "Every other field says the same.",
+    "witnesses": "At least so many of the known witnesses cosigned the checkpoint.",
     "subject": "The decision is about this model.",
     "environment": "The decision is for this environment.",
     "validity": "The decision holds at this time.",
@@ -121,11 +124,7 @@ def read_trust(content: bytes) -> Trust:
         ProofRejected: a key id, the origin or the trusted root says something else than the keys.
     """
     trust = parse_value(Trust, read_json(content), what="a trust file")
-    name, key = read_verifier_key(trust.checkpoint_key.vkey)
-    expected = trusted_root(trust.origin, key, trust.checkpoint_key.valid_from)
-    named = all(each.key.keyid == each.keyid and each.key.pem == each.pem for each in trust.decision_keys)
-    apart = all(each.keyid != key.keyid for each in trust.decision_keys)
-    if not named or not apart or name != trust.origin or trust.sigstore_trusted_root != expected:
+    if not _parts_agree(trust):
         raise ProofRejected(
             expected="a trust file whose key ids, origin and trusted root follow from its keys",
             found="parts that disagree",
@@ -134,19 +133,35 @@ def read_trust(content: bytes) -> Trust:
     return trust
 
 
+def _parts_agree(trust: Trust) -> bool:
+    """Whether key ids, names, times and the trusted root follow from the keys, and no key serves two purposes."""
+    log_keys = trust.log_keys()
+    names = {read_verifier_key(each.vkey)[0] for each in (*trust.earlier_checkpoint_keys, trust.checkpoint_key)}
+    ids = [each.key.keyid for each in log_keys] + [each.keyid for each in trust.decision_keys]
+    return (
+        all(each.key.keyid == each.keyid and each.key.pem == each.pem for each in trust.decision_keys)
+        and len(set(ids)) == len(ids)
+        and names == {trust.origin}
+        and trust.sigstore_trusted_root == trusted_root(trust.origin, log_keys)
+    )
+
+
 def verify_bundle(
     content: bytes,
     trust: Trust,
     *,
+    witnesses: Sequence[Witness] = (),
+    cosignatures: int = 0,
     subject_digest: str | None = None,
     environment: str | None = None,
     at: datetime | None = None,
 ) -> VerifiedDecision:
     """The decision in ``content``, once every step of ``STEPS`` holds.
 
-    A step whose value is left out (``subject_digest``, ``environment``, ``at``) is not done, and not listed in the
-    result. ``at`` lies in ``[evaluated_at, valid_until)`` of a decision that has an end. The verdict is not judged:
-    the proof of a deny holds too.
+    A step whose value is left out (``subject_digest``, ``environment``, ``at``, ``cosignatures``) is not done, and not
+    listed in the result. ``witnesses`` are those whose cosignatures the checkpoint may carry, and ``cosignatures`` is
+    how many of them it must. ``at`` lies in ``[evaluated_at, valid_until)`` of a decision that has an end. The verdict
+    is not judged: the proof of a deny holds too.
 
     Raises:
         ProofRejected: a step does not hold; ``pointer`` names it.
@@ -154,7 +169,10 @@ def verify_bundle(
     done: list[str] = []
     bundle = _opened(content, done)
     decision, key = _signed(bundle, trust, done)
-    index, checkpoint = _logged(content, bundle, key, trust, done)
+    index, checkpoint = _logged(content, bundle, key, witnesses, trust=trust, done=done)
+    if cosignatures:
+        with _step(done, "witnesses"):
+            _require_witnessed(checkpoint, witnesses, cosignatures)
     if subject_digest is not None:
         with _step(done, "subject"):
             _require(decision.subject.digest == subject_digest, subject_digest, decision.subject.digest)
@@ -164,7 +182,7 @@ def verify_bundle(
     if at is not None:
         with _step(done, "validity"):
             _holds_at(decision, at)
-    return VerifiedDecision(decision, key.keyid, index, checkpoint, tuple(done))
+    return VerifiedDecision(decision, key.key.keyid, index, checkpoint, tuple(done))
 
 
 def _opened(content: bytes, done: list[str]) -> _Bundle:
@@ -181,13 +199,13 @@ def _opened(content: bytes, done: list[str]) -> _Bundle:
         return parse_value(_Bundle, raw, what="a bundle")
 
 
-def _signed(bundle: _Bundle, trust: Trust, done: list[str]) -> tuple[SignedDecision, PublicKey]:
+def _signed(bundle: _Bundle, trust: Trust, done: list[str]) -> tuple[SignedDecision, KeyTimes]:
     """The decision that the envelope holds, and the key that signed it."""
     envelope = bundle.dsse_envelope
     with _step(done, "key"):
         key = _signing_key(trust, envelope.signatures[0].keyid)
     with _step(done, "signature"):
-        payload = verify(envelope, {key.keyid: key})
+        payload = verify(envelope, {key.key.keyid: key.key})
     with _step(done, "statement"):
         decision = read_decision(payload)
     with _step(done, "origin"):
@@ -195,40 +213,53 @@ def _signed(bundle: _Bundle, trust: Trust, done: list[str]) -> tuple[SignedDecis
     return decision, key
 
 
-def _logged(content: bytes, bundle: _Bundle, key: PublicKey, trust: Trust, done: list[str]) -> tuple[int, Checkpoint]:
+def _logged(
+    content: bytes, bundle: _Bundle, key: KeyTimes, witnesses: Sequence[Witness], *, trust: Trust, done: list[str]
+) -> tuple[int, Checkpoint]:
     """The leaf's place in the log, and the checkpoint it is proved in."""
-    entry, envelope, log_key = bundle.verification_material.tlog_entries[0], bundle.dsse_envelope, trust.log_key()
+    entry, envelope, log_keys = bundle.verification_material.tlog_entries[0], bundle.dsse_envelope, trust.log_keys()
     proof, index = entry.inclusion_proof, int(entry.inclusion_proof.log_index)
     with _step(done, "leaf"):
-        leaf = decision_leaf(envelope, key)
+        leaf = decision_leaf(envelope, key.key)
         logged = decode(entry.canonicalized_body, what="the leaf")
         _require(logged == leaf, "the leaf of this envelope and key", "another leaf")
     with _step(done, "checkpoint"):
-        checkpoint = open_checkpoint(proof.checkpoint.envelope, trust.origin, log_key)
+        checkpoint = open_checkpoint(proof.checkpoint.envelope, trust.origin, log_keys, witnesses)
     with _step(done, "inclusion"):
         path = [decode(each, what="a hash of the proof") for each in proof.hashes]
         proved = verify_inclusion(leaf_hash(leaf), index, checkpoint.size, path, checkpoint.root)
         _require(proved, f"a proof of leaf {index} in the checkpoint's tree", "one that leads elsewhere")
+    with _step(done, "place"):
+        _require(
+            key.covers(index + 1), f"a leaf among the first {key.leaves}, for which the key is trusted", f"{index}"
+        )
     with _step(done, "fields"):
+        log_key = signer_of(checkpoint, log_keys)
         again = decision_bundle(
-            envelope, key, index=index, inclusion=path, checkpoint=checkpoint, checkpoint_key=log_key
+            envelope, key.key, index=index, inclusion=path, checkpoint=checkpoint, checkpoint_key=log_key
         )
         _require(again == content, "every field to follow from the decision and the checkpoint", "one that differs")
     return index, checkpoint
 
 
-def _signing_key(trust: Trust, keyid: str) -> PublicKey:
-    keys = trust.keys()
+def _require_witnessed(checkpoint: Checkpoint, witnesses: Sequence[Witness], cosignatures: int) -> None:
+    found = witnesses_of(checkpoint, witnesses)
+    names = ", ".join(each.name for each in found) or "none"
+    _require(len(found) >= cosignatures, f"cosignatures of {cosignatures} known witnesses", f"{len(found)}: {names}")
+
+
+def _signing_key(trust: Trust, keyid: str) -> KeyTimes:
+    keys = trust.decision_times()
     _require(keyid in keys, f"a key of {trust.origin}", f"the key id {keyid[:80]!r}")
     return keys[keyid]
 
 
-def _from_this_instance(decision: SignedDecision, trust: Trust, key: PublicKey) -> None:
+def _from_this_instance(decision: SignedDecision, trust: Trust, key: KeyTimes) -> None:
     _require(decision.origin == trust.origin, f"a decision of {trust.origin}", f"one of {decision.origin[:120]!r}")
-    since = next(each.valid_from for each in trust.decision_keys if each.keyid == key.keyid)
+    until = "" if key.ends is None else f" and before {rfc3339(key.ends)}"
     _require(
-        decision.evaluated_at >= since,
-        f"a decision since {rfc3339(since)}, when the key became valid",
+        key.holds_at(decision.evaluated_at),
+        f"a decision since {rfc3339(key.valid_from)}{until}, while its key was valid",
         f"one of {rfc3339(decision.evaluated_at)}",
     )
 

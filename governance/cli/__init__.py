@@ -20,6 +20,7 @@ from governance.cli import (
     retention,
     schema,
     server,
+    signing,
 )
 from governance.cli.output import complain
 from governance.cli.verify import verify
@@ -57,6 +58,8 @@ app.command("demo")(demo.demo)
 app.command("serve")(server.serve)
 app.command("worker")(server.worker)
 app.add_typer(server.database, name="db")
+for command in (signing.init, signing.trust, signing.rotate, signing.compromise):
+    keys.app.command()(command)
 app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("gate")(gate.gate)

@@ -36,28 +36,6 @@ def _opened() -> "Iterator[Database]":
         database.close()
 
 
-@app.command("init")
-def init() -> None:
-    """Make the keys this instance signs decisions and checkpoints with. They are never overwritten."""
-    from governance.settings import Settings
-    from governance.signing.keys import create_ring
-
-    ring = create_ring(Settings().home / "keys")
-    typer.echo(f"Decision key {ring.decision.keyid}\nCheckpoint key {ring.checkpoint.keyid}")
-
-
-@app.command("trust")
-def trust(output: Path = typer.Option(Path("trust.json"), help="Where to write the file.")) -> None:
-    """Write the public keys as a trust file for `assay verify`; hand it to auditors over a channel they trust."""
-    from governance.bundle import trust_of
-    from governance.settings import Settings
-    from governance.signing.keys import open_ring
-
-    settings = Settings()
-    output.write_bytes(trust_of(open_ring(settings.home / "keys"), settings.origin).content())
-    typer.echo(str(output))
-
-
 @app.command("create")
 def create(
     name: str = typer.Option(..., help="What the key is for, for people."),

@@ -22,10 +22,10 @@ def fsck(as_json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> None:
     from governance.database import Database
     from governance.migration import require_head
     from governance.settings import Settings
-    from governance.signing.keys import open_ring
+    from governance.signing.stores import open_keys
 
     settings = Settings()
-    ring = open_ring(settings.home / "keys")
+    ring = open_keys(settings.home, settings.keys).ring()
     database = Database(settings.resolved_database_url)
     try:
         require_head(database)

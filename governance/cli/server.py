@@ -105,7 +105,7 @@ def set_up(home: Path, database_url: str, *, name: str) -> str | None:
     from governance.access.roles import Role
     from governance.database import Database
     from governance.migration import upgrade
-    from governance.signing.keys import create_ring
+    from governance.signing.rings import create_ring
     from lineage.replay import bring_up_to_date
 
     home.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Whether the log is what it was: every hash again, every checkpoint that was signed, and the one kept outside."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from governance.log import journal
 from governance.log.checkpoint import Checkpoint, open_checkpoint
 from governance.log.publish import extends
 from governance.log.tables import LogCheckpointRow
-from governance.signing.keys import PublicKey
+from governance.signing.keys import KeyTimes
 
 
 class Fault(NamedTuple):
@@ -20,7 +21,7 @@ class Fault(NamedTuple):
     what: str
 
 
-def log_faults(unit: ReadUnit, key: PublicKey, *, origin: str, outside: Checkpoint | None) -> list[Fault]:
+def log_faults(unit: ReadUnit, keys: Sequence[KeyTimes], *, origin: str, outside: Checkpoint | None) -> list[Fault]:
     """What does not hold in the log, at most one fault of each kind; empty when all holds.
 
     ``outside`` is the checkpoint kept outside the database, read before ``unit`` began, so that the log is never behind
@@ -28,7 +29,7 @@ def log_faults(unit: ReadUnit, key: PublicKey, *, origin: str, outside: Checkpoi
     """
     bad = journal.check(unit)
     faults = [] if bad is None else [Fault(bad, "a leaf, a hash or a signed root is not as it was")]
-    notes, signed = _note_fault(unit, key, origin)
+    notes, signed = _note_fault(unit, keys, origin)
     faults += [notes] if notes else []
     if outside is None:
         return faults + ([Fault(signed, "the checkpoint kept outside the database is missing")] if signed else [])
@@ -41,7 +42,7 @@ def log_faults(unit: ReadUnit, key: PublicKey, *, origin: str, outside: Checkpoi
     return faults
 
 
-def _note_fault(unit: ReadUnit, key: PublicKey, origin: str) -> tuple[Fault | None, int]:
+def _note_fault(unit: ReadUnit, keys: Sequence[KeyTimes], origin: str) -> tuple[Fault | None, int]:
     """The first stored note that was not signed or says other than its row, and the largest size that was signed."""
     largest = 0
     rows = unit.session.execute(
@@ -51,7 +52,7 @@ def _note_fault(unit: ReadUnit, key: PublicKey, origin: str) -> tuple[Fault | No
     )
     for size, root, note in rows:
         try:
-            checkpoint = open_checkpoint(note, origin, key)
+            checkpoint = open_checkpoint(note, origin, keys)
         except ProofRejected as fault:
             return Fault(largest, f"the checkpoint of {size} leaves: expected {fault.expected}"), largest
         if (checkpoint.size, checkpoint.root) != (size, root):

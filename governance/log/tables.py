@@ -1,6 +1,6 @@
-"""Tables of the log: leaves in order, hashes of complete subtrees, and the checkpoints that were signed.
+"""Tables of the log: leaves in order, hashes of complete subtrees, checkpoints, cosignatures, and changes of keys.
 
-All three are append-only; triggers on both databases refuse changes.
+All of them are append-only; triggers on both databases refuse changes.
 """
 
 from datetime import datetime
@@ -41,3 +41,31 @@ class LogCheckpointRow(Row):
     root_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)
     note: Mapped[str] = mapped_column(sa.Text)
     signed_at: Mapped[datetime]
+
+
+class LogCosignatureRow(Row):
+    """A witness's line under a checkpoint of this log, as it was handed back."""
+
+    __tablename__ = "log_cosignature"
+
+    tree_size: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("log_checkpoint.tree_size"), primary_key=True, autoincrement=False
+    )
+    witness: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    line: Mapped[str] = mapped_column(sa.Text)
+    received_at: Mapped[datetime]
+
+
+class LogKeyRow(Row):
+    """A change of the instance's signing keys and the leaf that tells it: one was ``rotated`` in or ``compromised``."""
+
+    __tablename__ = "log_key"
+
+    log_index: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.ForeignKey("log_entry.leaf_index"), primary_key=True, autoincrement=False
+    )
+    purpose: Mapped[str] = mapped_column(sa.Text)
+    act: Mapped[str] = mapped_column(sa.Text)
+    keyid: Mapped[str] = mapped_column(sa.Text)
+    actor: Mapped[str] = mapped_column(sa.Text)
+    changed_at: Mapped[datetime]

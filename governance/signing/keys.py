@@ -1,10 +1,10 @@
-"""Ed25519 keys: the pair an instance signs with, kept as PEM files that nobody else may read."""
+"""Ed25519 keys: how they sign and verify, what each is trusted for, and PEM files that nobody else may read."""
 
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -12,13 +12,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from governance.canonical import canonical, read_json
-from governance.clock import Clock, rfc3339, system_clock
-from governance.errors import AssayError, InputRefused, UsageError
-
-DECISION_FILE = "decision.pem"
-CHECKPOINT_FILE = "checkpoint.pem"
-RING_FILE = "ring.json"
+from governance.errors import InputRefused, ProofRejected, UsageError
 
 
 @dataclass(frozen=True)
@@ -125,15 +119,80 @@ class SigningKey:
 
 
 @dataclass(frozen=True)
-class KeyRing:
-    """The keys of an instance: one for decisions, another for the log's checkpoints, and since when they hold.
+class KeyTimes:
+    """A public key, and the signatures of it that count.
 
-    They differ so that whoever takes decisions cannot also rewrite what the log says it holds.
+    They are those made in the half-open time ``[valid_from, valid_until)``, which ``compromised_since`` ends earlier,
+    and about the first ``leaves`` leaves of the log. None means that there is no such end. A signature says itself when
+    it was made, which whoever stole the key may choose; the log's order is not theirs to choose, so ``leaves`` bounds
+    what the key proves whatever the signature says.
+    """
+
+    key: PublicKey
+    valid_from: datetime
+    valid_until: datetime | None = None
+    compromised_since: datetime | None = None
+    leaves: int | None = None
+
+    @property
+    def ends(self) -> datetime | None:
+        """The instant from which on its signatures do not count; None while it is in use."""
+        ends = [each for each in (self.valid_until, self.compromised_since) if each is not None]
+        return min(ends, default=None)
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Whether a signature made at ``moment`` counts."""
+        return self.valid_from <= moment and (self.ends is None or moment < self.ends)
+
+    def covers(self, leaves: int) -> bool:
+        """Whether it is trusted for a log of so many leaves."""
+        return self.leaves is None or leaves <= self.leaves
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys of an instance: one signs decisions, another the log's checkpoints, and those that did so earlier.
+
+    They differ so that whoever takes decisions cannot also rewrite what the log says it holds. ``decision_keys`` and
+    ``checkpoint_keys`` hold every key since the first, oldest first; the last of each is the one in use.
     """
 
     decision: SigningKey
     checkpoint: SigningKey
-    valid_from: datetime
+    decision_keys: tuple[KeyTimes, ...]
+    checkpoint_keys: tuple[KeyTimes, ...]
+
+    @classmethod
+    def of(cls, decision: SigningKey, checkpoint: SigningKey, valid_from: datetime) -> "KeyRing":
+        """A ring of two keys that had none before them."""
+        return cls(
+            decision, checkpoint, (KeyTimes(decision.public, valid_from),), (KeyTimes(checkpoint.public, valid_from),)
+        )
+
+    @property
+    def own_checkpoint_keys(self) -> tuple[KeyTimes, ...]:
+        """The keys for checkpoints without the bounds of their trust: by them the instance knows what it signed."""
+        return tuple(replace(each, leaves=None) for each in self.checkpoint_keys)
+
+    def decision_key(self, keyid: str) -> PublicKey:
+        """The public half of the key that signs or signed decisions under this id.
+
+        Raises:
+            ProofRejected: the instance never had it.
+        """
+        for each in self.decision_keys:
+            if each.key.keyid == keyid:
+                return each.key
+        raise ProofRejected(
+            expected=f"a signature by one of the {len(self.decision_keys)} keys of this instance",
+            found=f"the key id {keyid[:80]!r}",
+            remedy="Put back the keys and the database that belong together.",
+        )
+
+    @property
+    def valid_from(self) -> datetime:
+        """Since when the first key for decisions holds."""
+        return self.decision_keys[0].valid_from
 
 
 def store_key(path: Path, key: SigningKey) -> None:
@@ -145,7 +204,7 @@ def store_key(path: Path, key: SigningKey) -> None:
     pem = key.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write_once(path, pem)
+    write_once(path, pem)
 
 
 def load_key(path: Path) -> SigningKey:
@@ -154,67 +213,33 @@ def load_key(path: Path) -> SigningKey:
     Raises:
         UsageError: there is none, others may read it, or it is not an Ed25519 key.
     """
+    return key_in(read_private(path), place=str(path))
+
+
+def key_in(content: bytes, *, place: str) -> SigningKey:
+    """The signing key in PEM, DER or 32 raw bytes; ``place`` says in a fault where they were found.
+
+    Raises:
+        UsageError: it is no Ed25519 key, or one with a password.
+    """
     try:
-        found = serialization.load_pem_private_key(_read_private(path), password=None)
+        if len(content) == 32:
+            return SigningKey(Ed25519PrivateKey.from_private_bytes(content))
+        read = serialization.load_pem_private_key if b"-----BEGIN" in content else serialization.load_der_private_key
+        found = read(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
-        raise _no_signing_key(path, "a file that is no key, or one with a password") from fault
+        raise no_signing_key(place, "a file that is no key, or one with a password") from fault
     if not isinstance(found, Ed25519PrivateKey):
-        raise _no_signing_key(path, f"a key of another kind ({type(found).__name__})")
+        raise no_signing_key(place, f"a key of another kind ({type(found).__name__})")
     return SigningKey(found)
 
 
-def create_ring(folder: Path, *, clock: Clock = system_clock) -> KeyRing:
-    """A fresh pair of keys in ``folder``, valid from now on.
+def write_once(path: Path, content: bytes) -> None:
+    """Write a new file, durably, that its owner alone may read.
 
     Raises:
-        UsageError: keys are there already.
+        UsageError: there is one already, or the folder cannot be written.
     """
-    if any((folder / name).exists() for name in (DECISION_FILE, CHECKPOINT_FILE, RING_FILE)):
-        raise UsageError(
-            expected=f"no keys in {folder}",
-            found="keys that decisions may already be signed with",
-            remedy="Use them, or name another folder.",
-        )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Cut to the second, and so never later than the first decision that is signed with the keys.
-    ring = KeyRing(SigningKey.generate(), SigningKey.generate(), clock().astimezone(UTC).replace(microsecond=0))
-    store_key(folder / DECISION_FILE, ring.decision)
-    store_key(folder / CHECKPOINT_FILE, ring.checkpoint)
-    _write_once(folder / RING_FILE, canonical(_facts(ring)))
-    return ring
-
-
-def open_ring(folder: Path) -> KeyRing:
-    """The keys that ``create_ring`` made in ``folder``.
-
-    Raises:
-        UsageError: they are absent, others may read them, or the files do not belong together.
-    """
-    decision, checkpoint = load_key(folder / DECISION_FILE), load_key(folder / CHECKPOINT_FILE)
-    path = folder / RING_FILE
-    try:
-        facts = read_json(_read_private(path))
-        ring = KeyRing(decision, checkpoint, datetime.fromisoformat(facts["valid_from"]))
-        together = facts == _facts(ring) and decision.keyid != checkpoint.keyid
-    except (AssayError, ValueError, TypeError, KeyError) as fault:
-        if isinstance(fault, UsageError):
-            raise
-        raise _no_signing_key(path, "a file that this version did not write") from fault
-    if not together:
-        raise _no_signing_key(path, "the ids of other keys than those beside it")
-    return ring
-
-
-def _facts(ring: KeyRing) -> dict[str, str]:
-    return {
-        "kind": "assay.keys/v1",
-        "decision": ring.decision.keyid,
-        "checkpoint": ring.checkpoint.keyid,
-        "valid_from": rfc3339(ring.valid_from),
-    }
-
-
-def _write_once(path: Path, content: bytes) -> None:
     try:
         # The mode is given at creation: a file that is made first and closed to others later can be read in between.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -230,7 +255,12 @@ def _write_once(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """The bytes of a file that its owner alone may read.
+
+    Raises:
+        UsageError: it cannot be read, or others may read it too.
+    """
     try:
         mode = path.stat().st_mode
         content = path.read_bytes()
@@ -249,7 +279,8 @@ def _read_private(path: Path) -> bytes:
     return content
 
 
-def _no_signing_key(path: Path, found: str) -> UsageError:
+def no_signing_key(path: Path | str, found: str) -> UsageError:
+    """The fault of a place that holds no signing key."""
     return UsageError(
         expected=f"an Ed25519 signing key in {path}",
         found=found,

@@ -24,7 +24,7 @@ def grow(service: Service, count: int) -> None:
 def checkpoint(service: Service) -> Checkpoint:
     trust = read_trust(service.http.get("/v1/trust", headers=OPEN).content)
     note = service.http.get("/v1/log/checkpoint", headers=OPEN).text
-    return open_checkpoint(note, trust.origin, trust.log_key())
+    return open_checkpoint(note, trust.origin, trust.log_keys())
 
 
 def fetched(service: Service, path: str, **query: int) -> Any:
@@ -90,7 +90,7 @@ def test_the_place_of_a_decision_in_the_log_is_that_of_the_leaf_in_its_bundle(se
     assert (header, place) == ("c2sp.org/tlog-proof@v1", f"index {answer['log']['index']}")
     path, note = rest[: rest.index("")], "\n".join(rest[rest.index("") + 1 :])
     trust = read_trust(service.http.get("/v1/trust").content)
-    signed = open_checkpoint(note, trust.origin, trust.log_key())
+    signed = open_checkpoint(note, trust.origin, trust.log_keys())
     bundled = service.http.get(f"{base}/bundle").json()["verificationMaterial"]["tlogEntries"][0]
     leaf = leaf_hash(base64.b64decode(bundled["canonicalizedBody"]))
     proof = [base64.b64decode(each, validate=True) for each in path]

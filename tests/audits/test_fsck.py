@@ -15,7 +15,7 @@ from governance.errors import ProofRejected
 from governance.log import journal
 from governance.log.checkpoint import sign_checkpoint
 from governance.log.journal import Leaf
-from governance.signing.keys import open_ring
+from governance.signing.rings import open_ring
 from tests.support.service import Service, running
 from tests.support.story import ask, policy, publish
 

@@ -18,7 +18,7 @@ from governance.access.roles import Role
 from governance.database import Database
 from governance.log import journal
 from governance.migration import upgrade
-from governance.signing.keys import open_ring
+from governance.signing.rings import open_ring
 from governance.verify import read_trust, verify_bundle
 from tests.support.crowd import Site, besiege, site, wait_until_ready
 from tests.support.postgres import Server, running_server

@@ -13,7 +13,7 @@ from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # it
 
 from governance.bundle import Trust, trust_of
 from governance.signing.dsse import decode, encode, pae
-from governance.signing.keys import create_ring
+from governance.signing.rings import create_ring
 from governance.types.results import Verdict
 from tests.support.foreign import ForeignVerifier, install
 from tests.support.proof import ORIGIN, Instance, decision

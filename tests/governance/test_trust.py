@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from governance.bundle import trust_document, trust_of
 from governance.canonical import canonical
 from governance.errors import AssayError, ProofRejected
-from governance.signing.keys import KeyRing, create_ring
+from governance.signing.keys import KeyRing
+from governance.signing.rings import create_ring
 from governance.verify import read_trust
 from tests.support.proof import NOW, ORIGIN
 
@@ -54,7 +55,7 @@ def test_a_trust_file_whose_parts_disagree_is_refused(ring: KeyRing, tmp_path: P
     elif part == "root":
         document["sigstore_trusted_root"] = other.sigstore_trusted_root
     else:
-        document = trust_of(KeyRing(ring.decision, ring.decision, ring.valid_from), ORIGIN).document()
+        document = trust_of(KeyRing.of(ring.decision, ring.decision, ring.valid_from), ORIGIN).document()
     with pytest.raises(ProofRejected, match="disagree"):
         read_trust(canonical(document))
 

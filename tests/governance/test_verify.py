@@ -18,7 +18,8 @@ from governance.errors import InputRefused, ProofRejected
 from governance.log.checkpoint import sign_checkpoint
 from governance.log.merkle import leaf_hash
 from governance.signing.dsse import decode, encode, sign
-from governance.signing.keys import KeyRing, SigningKey, create_ring
+from governance.signing.keys import KeyRing, SigningKey
+from governance.signing.rings import create_ring
 from governance.signing.statement import decision_statement
 from governance.types.decision import Decision
 from governance.types.results import Verdict
@@ -78,7 +79,7 @@ def test_a_bundle_of_either_database_proves_its_decision(database: Database, tmp
         environment="prod",
         at=NOW + timedelta(days=1),
     )
-    assert result.steps == tuple(STEPS)
+    assert result.steps == tuple(step for step in STEPS if step != "witnesses")
     assert result.decision.allows
     assert result.decision.decision_digest == taken.value_digest()
     assert (result.index, result.checkpoint.size) == (3, 6)
@@ -87,7 +88,7 @@ def test_a_bundle_of_either_database_proves_its_decision(database: Database, tmp
 
 def test_steps_that_nothing_was_asked_for_are_not_listed(bundle: bytes, trust: Trust) -> None:
     steps = verify_bundle(bundle, trust).steps
-    assert set(STEPS) - set(steps) == {"subject", "environment", "validity"}
+    assert set(STEPS) - set(steps) == {"witnesses", "subject", "environment", "validity"}
 
 
 @pytest.mark.parametrize("verdict", [Verdict.DENY, Verdict.INDETERMINATE])
@@ -253,13 +254,13 @@ def test_a_proof_of_another_decision_is_refused(instance: Instance, trust: Trust
 
 
 def test_a_checkpoint_of_another_instance_is_refused(bundle: bytes, trust: Trust, tmp_path: Path) -> None:
-    content = single(decision(), KeyRing(create_ring(tmp_path).decision, SigningKey.generate(), NOW))
+    content = single(decision(), KeyRing.of(create_ring(tmp_path).decision, SigningKey.generate(), NOW))
     assert refused_at(content, trust) == "key"
 
 
 def test_a_checkpoint_by_the_decision_key_is_refused(instance: Instance, trust: Trust) -> None:
     ring = instance.ring
-    content = single(decision(), KeyRing(ring.decision, ring.decision, ring.valid_from))
+    content = single(decision(), KeyRing.of(ring.decision, ring.decision, ring.valid_from))
     assert refused_at(content, trust) == "checkpoint"
 
 

@@ -11,8 +11,10 @@ from governance.log import journal
 from governance.log.journal import Leaf
 from governance.log.publish import publish
 from governance.signing.dsse import Envelope, sign
-from governance.signing.keys import KeyRing, create_ring
+from governance.signing.keys import KeyRing
+from governance.signing.rings import create_ring
 from governance.signing.statement import decision_statement
+from governance.signing.stores import FolderKeys
 from governance.types.decision import CheckOutcome, Decision
 from governance.types.policy import PolicyReference
 from governance.types.results import CheckResult, CheckStatus, Origin, Reason, Verdict
@@ -69,8 +71,13 @@ class Instance:
     """A database with a log, the keys, and the folder that outlives the database."""
 
     database: Database
-    ring: KeyRing
+    keys: FolderKeys
     home: Path
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys as they are now."""
+        return self.keys.ring()
 
     def envelope(self, taken: Decision) -> Envelope:
         """The decision's statement, signed."""
@@ -89,7 +96,7 @@ class Instance:
 
     def export(self, envelope: Envelope, index: int) -> bytes:
         """The bundle of a sealed envelope under a checkpoint signed now."""
-        checkpoint = publish(self.database, self.ring, origin=ORIGIN, kept=self.home / "checkpoint")
+        checkpoint = publish(self.database, self.keys, origin=ORIGIN, kept=self.home / "checkpoint")
         with self.database.read_unit() as unit:
             inclusion = journal.inclusion(unit, index, checkpoint.size)
         return decision_bundle(
@@ -116,4 +123,5 @@ class Instance:
 
 def build_instance(database: Database, home: Path) -> Instance:
     """An instance with fresh keys, valid since an hour before ``NOW``."""
-    return Instance(database, create_ring(home / "keys", clock=lambda: NOW - timedelta(hours=1)), home)
+    create_ring(home / "keys", clock=lambda: NOW - timedelta(hours=1))
+    return Instance(database, FolderKeys(home / "keys"), home)

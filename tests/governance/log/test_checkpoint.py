@@ -17,12 +17,14 @@ from governance.log.checkpoint import (
     verifier_key,
 )
 from governance.signing.dsse import decode, encode
-from governance.signing.keys import SigningKey
+from governance.signing.keys import KeyTimes, SigningKey
+from tests.support.proof import NOW
 
 KEY = SigningKey.generate()
 ORIGIN = "assay.example/log"
 ROOT = bytes(range(32))
 SIGNED = sign_checkpoint(ORIGIN, 20852163, ROOT, KEY)
+TRUSTED = [KeyTimes(KEY.public, NOW)]
 
 # The example in the documentation of golang.org/x/mod/sumdb/note.
 NEUMANN = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -54,7 +56,7 @@ def test_the_body_is_origin_size_and_root_on_three_lines() -> None:
 
 
 def test_a_signed_checkpoint_opens_to_what_was_signed() -> None:
-    assert open_checkpoint(SIGNED.note, ORIGIN, KEY.public) == SIGNED
+    assert open_checkpoint(SIGNED.note, ORIGIN, TRUSTED) == SIGNED
 
 
 def test_openssl_verifies_the_signature_of_a_checkpoint(tmp_path: Path) -> None:
@@ -73,9 +75,9 @@ def test_every_changed_byte_of_a_checkpoint_is_refused() -> None:
             changed = bytearray(content)
             changed[place] ^= bit
             with pytest.raises(ProofRejected):
-                open_checkpoint(changed.decode("latin-1"), ORIGIN, KEY.public)
+                open_checkpoint(changed.decode("latin-1"), ORIGIN, TRUSTED)
             with pytest.raises(ProofRejected):
-                open_checkpoint(changed.decode("utf-8", "replace"), ORIGIN, KEY.public)
+                open_checkpoint(changed.decode("utf-8", "replace"), ORIGIN, TRUSTED)
 
 
 def line_of(key: SigningKey, name: str, body: str) -> str:
@@ -86,45 +88,45 @@ def line_of(key: SigningKey, name: str, body: str) -> str:
 def test_a_size_has_one_spelling(size: str) -> None:
     body = f"{ORIGIN}\n{size}\n{encode(ROOT)}\n"
     with pytest.raises(ProofRejected, match="another shape"):
-        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body)}", ORIGIN, KEY.public)
+        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body)}", ORIGIN, TRUSTED)
 
 
 def test_extension_lines_and_further_signatures_are_refused() -> None:
     body = checkpoint_body(ORIGIN, 3, ROOT)
     extended = f"{body}extension\n"
     with pytest.raises(ProofRejected, match="another shape"):
-        open_checkpoint(f"{extended}\n{line_of(KEY, ORIGIN, extended)}", ORIGIN, KEY.public)
+        open_checkpoint(f"{extended}\n{line_of(KEY, ORIGIN, extended)}", ORIGIN, TRUSTED)
     with pytest.raises(ProofRejected, match="another shape"):
-        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body) * 2}", ORIGIN, KEY.public)
+        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body) * 2}", ORIGIN, TRUSTED)
 
 
 def test_another_origin_is_refused() -> None:
     other = sign_checkpoint("other.example/log", 3, ROOT, KEY)
     with pytest.raises(ProofRejected, match="checkpoint of the log"):
-        open_checkpoint(other.note, ORIGIN, KEY.public)
+        open_checkpoint(other.note, ORIGIN, TRUSTED)
 
 
 def test_another_key_is_refused() -> None:
     with pytest.raises(ProofRejected, match="another key"):
-        open_checkpoint(SIGNED.note, ORIGIN, SigningKey.generate().public)
+        open_checkpoint(SIGNED.note, ORIGIN, [KeyTimes(SigningKey.generate().public, NOW)])
 
 
 def test_a_signature_under_another_name_is_refused() -> None:
     body = checkpoint_body(ORIGIN, 3, ROOT)
     with pytest.raises(ProofRejected, match="another name"):
-        open_checkpoint(f"{body}\n{line_of(KEY, 'witness.example', body)}", ORIGIN, KEY.public)
+        open_checkpoint(f"{body}\n{line_of(KEY, 'witness.example', body)}", ORIGIN, TRUSTED)
 
 
 def test_a_root_of_another_length_is_refused() -> None:
     body = checkpoint_body(ORIGIN, 3, ROOT[:31])
     with pytest.raises(ProofRejected, match="32 bytes"):
-        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body)}", ORIGIN, KEY.public)
+        open_checkpoint(f"{body}\n{line_of(KEY, ORIGIN, body)}", ORIGIN, TRUSTED)
 
 
 @given(st.text())
 def test_noise_is_refused_and_nothing_else_is_raised(noise: str) -> None:
     with pytest.raises(ProofRejected):
-        open_checkpoint(noise, ORIGIN, KEY.public)
+        open_checkpoint(noise, ORIGIN, TRUSTED)
     with pytest.raises(InputRefused):
         read_verifier_key(noise)
 

@@ -14,7 +14,8 @@ from governance.log.checkpoint import Checkpoint, open_checkpoint
 from governance.log.merkle import verify_consistency
 from governance.log.publish import latest, publish
 from governance.log.tables import LogCheckpointRow
-from governance.signing.keys import KeyRing, create_ring
+from governance.signing.rings import create_ring
+from governance.signing.stores import FolderKeys
 from tests.governance.log.test_journal import fill, tamper
 from tests.support.proof import ORIGIN, Instance, build_instance
 
@@ -25,7 +26,7 @@ def instance(database: Database, tmp_path: Path) -> Instance:
 
 
 def signed(instance: Instance) -> Checkpoint:
-    return publish(instance.database, instance.ring, origin=ORIGIN, kept=instance.home / "checkpoint")
+    return publish(instance.database, instance.keys, origin=ORIGIN, kept=instance.home / "checkpoint")
 
 
 def stored(instance: Instance) -> int:
@@ -38,8 +39,8 @@ def test_a_checkpoint_says_size_and_root_of_what_is_committed(instance: Instance
     checkpoint = signed(instance)
     with instance.database.read_unit() as unit:
         assert checkpoint.root == journal.root(unit, 5)
-        assert latest(unit, instance.ring.checkpoint.public, origin=ORIGIN) == checkpoint
-    assert open_checkpoint(checkpoint.note, ORIGIN, instance.ring.checkpoint.public).size == 5
+        assert latest(unit, instance.ring.checkpoint_keys, origin=ORIGIN) == checkpoint
+    assert open_checkpoint(checkpoint.note, ORIGIN, instance.ring.checkpoint_keys).size == 5
     assert (instance.home / "checkpoint").read_text() == checkpoint.note
 
 
@@ -122,7 +123,7 @@ def test_a_database_put_back_from_a_backup_is_not_signed(tmp_path: Path, sqlite_
     live.database.close()
     shutil.copy(tmp_path / "backup.db", path)
 
-    restored = Instance(Database(f"sqlite:///{path}"), live.ring, live.home)
+    restored = Instance(Database(f"sqlite:///{path}"), live.keys, live.home)
     with pytest.raises(ProofRejected, match="5 leaves that was signed before"):
         signed(restored)
     fill(restored.database, 2)
@@ -156,7 +157,8 @@ def test_a_file_of_other_keys_stops_the_signing(instance: Instance, tmp_path: Pa
     fill(instance.database, 1)
     signed(instance)
     fill(instance.database, 1)
-    other: KeyRing = create_ring(tmp_path / "other")
+    create_ring(tmp_path / "other")
+    other = FolderKeys(tmp_path / "other")
     with pytest.raises(ProofRejected, match="another key"):
         publish(instance.database, other, origin=ORIGIN, kept=instance.home / "checkpoint")
 

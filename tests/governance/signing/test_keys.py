@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from governance.errors import InputRefused, UsageError
-from governance.signing.keys import PublicKey, SigningKey, create_ring, load_key, open_ring, store_key
+from governance.signing.keys import PublicKey, SigningKey, load_key, store_key
+from governance.signing.rings import create_ring, open_ring
 
 FILES = ("decision.pem", "checkpoint.pem", "ring.json")
 
