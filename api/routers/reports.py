@@ -62,5 +62,5 @@ def _proof(state: State, record: Record) -> ProofSummary:
         log_index=record.log_index,
         tree_size=record.checkpoint.size,
         root_hash="sha256:" + record.checkpoint.root.hex(),
-        keyid=state.gate.ring.decision.keyid,
+        keyid=record.keyid,
     )

@@ -18,7 +18,7 @@ from governance.access.roles import Role
 from governance.clock import Clock, system_clock
 from governance.database import Database
 from governance.settings import Settings
-from governance.signing.keys import create_ring
+from governance.signing.rings import create_ring
 from governance.types.sight import EVERYTHING
 
 ALL_ROLES = [Role.CI, Role.POLICY_PUBLISHER]
