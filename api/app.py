@@ -14,6 +14,7 @@ from api.routers import (
     evidence,
     gate,
     health,
+    keys,
     lineage,
     lineage_columns,
     lineage_graph,
@@ -39,6 +40,8 @@ from audits.context import GateContext
 from audits.policies import install_packs
 from audits.work import EvaluationTask
 from governance import __version__
+from governance.access.identities import Identities
+from governance.access.issuers import open_issuers
 from governance.artifacts import ArtifactStore
 from governance.clock import Clock, system_clock
 from governance.database import Database
@@ -68,7 +71,7 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, models, policies, schemas, gate, reports, proof,
+    evidence, models, policies, schemas, gate, reports, proof, keys,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 
@@ -82,15 +85,16 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
     """
     database = Database(settings.resolved_database_url, clock=clock)
     require_head(database)
-    keys = open_keys(settings.home, settings.keys)
-    keys.ring()
+    signing_keys = open_keys(settings.home, settings.keys)
+    signing_keys.ring()
     artifacts = ArtifactStore(settings.resolved_artifacts_url)
-    context = GateContext(settings, keys, artifacts, open_witnesses(settings.log.witnesses))
+    context = GateContext(settings, signing_keys, artifacts, open_witnesses(settings.log.witnesses))
     with database.unit() as unit:
         require_current(unit)
         install_packs(unit)
     engine = build_engine(settings, _tasks(database, context))
-    return State(settings, database, artifacts, context, engine)
+    identities = Identities(open_issuers(settings.oidc))
+    return State(settings, database, artifacts, context, engine, identities)
 
 
 def build_tasks(settings: Settings, *, clock: Clock = system_clock) -> list[Task]:
@@ -119,9 +123,11 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         state.engine.start()
+        state.identities.start(state.database)
         log.info("service.started", database=state.database.dialect, sandbox_level=health.sandbox_level())
         yield
         state.engine.stop()
+        state.identities.stop(state.database)
         state.database.close()
 
     app = routed(running)

@@ -15,11 +15,11 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api.dependencies import bearer_token, state_of
-from governance.access.keys import authenticate
+from api.dependencies import bearer_token, require_whole_sight, state_of
+from governance.access.identities import Identities
 from governance.access.roles import Permission
 from governance.database import ReadUnit, Unit
-from governance.errors import AssayError, InputRefused, NotAuthenticated, NotPermitted
+from governance.errors import AssayError, InputRefused, IssuerUnavailable, NotAuthenticated, NotPermitted
 from lineage.ingest import Conformance
 
 NEEDED = Permission.LINEAGE_WRITE
@@ -29,16 +29,19 @@ MOST_KEYS = 10_000
 class Admission:
     """Which keys this process has let in; only their digests are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Identities) -> None:
         """Nobody yet."""
+        self._identities = identities
         self._known: set[bytes] = set()
 
     def refusal(self, unit: Unit | ReadUnit, token: str) -> AssayError | None:
         """Why the key may not write, as the unit sees it; None when it may."""
         known = hashlib.sha256(token.encode()).digest()
         try:
-            authenticate(unit, token).require(NEEDED)
-        except (NotAuthenticated, NotPermitted) as fault:
+            principal = self._identities.holder(unit, token)
+            principal.require(NEEDED)
+            require_whole_sight(principal)
+        except (NotAuthenticated, NotPermitted, IssuerUnavailable) as fault:
             self._known.discard(known)
             return fault
         if len(self._known) >= MOST_KEYS:
@@ -58,7 +61,13 @@ class Admission:
                 raise fault
 
     def _ask(self, request: Request, token: str) -> AssayError | None:
-        with state_of(request).database.read_unit() as unit:
+        database = state_of(request).database
+        try:
+            # An issuer is asked for its keys here, where no transaction waits for it.
+            self._identities.principal(database, token)
+        except (NotAuthenticated, NotPermitted, IssuerUnavailable) as fault:
+            return fault
+        with database.read_unit() as unit:
             return self.refusal(unit, token)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from audits.context import GateContext
+from governance.access.identities import Identities
 from governance.artifacts import ArtifactStore
 from governance.database import Database
 from governance.jobs.engine import Engine
@@ -18,3 +19,4 @@ class State:
     artifacts: ArtifactStore
     gate: GateContext
     engine: Engine
+    identities: Identities

@@ -42,6 +42,7 @@ def submit(unit: Unit, context: GateContext, body: bytes, *, by: str) -> tuple[s
 
 def _submit_manifest(unit: Unit, context: GateContext, raw: dict[str, Any], *, by: str) -> tuple[str, bool]:
     manifest = parse_value(Manifest, raw, what="a manifest of kind assay.evidence/v1")
+    store.require_seen(unit, manifest.subject)
     for uri in artifact_uris(manifest):
         if not context.artifacts.holds(uri.removeprefix("artifact:")):
             raise NotFound(
@@ -60,6 +61,7 @@ def _submit_test_result(unit: Unit, body: bytes, *, by: str) -> tuple[str, bool]
     signers = trusted_signers(unit)
     attested = read_test_result(body, {keyid: PublicKey.from_der(der) for keyid, (_, der) in signers.items()})
     manifest = parse_value(Manifest, attested.manifest, what="the manifest in the test result")
+    store.require_seen(unit, manifest.subject)
     name, signer = sha256(body), signers[attested.signer][0]
     new = store.add_evidence(unit, name=name, kind="test_result", manifest=manifest, by=by, signer=signer)
     if new:

@@ -51,6 +51,7 @@ def request(
         InputRefused: the key was used for another body, or evidence is of another subject.
         NotFound: the policy or a piece of evidence does not exist. Conflict: several policies or models fit.
     """
+    store.require_seen(unit, body.subject)
     body_digest = body.value_digest()
     earlier = store.evaluation_of_key(unit, principal, key)
     if earlier is not None:

@@ -15,6 +15,7 @@ from governance.types.decision import Decision
 from governance.types.manifest import Manifest
 from governance.types.policy import Policy, PolicyReference
 from governance.types.results import Measurement, Origin
+from governance.types.subject import Subject
 from governance.types.value import Value
 
 AnyUnit = Unit | ReadUnit
@@ -128,10 +129,10 @@ def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
     """One piece of evidence.
 
     Raises:
-        NotFound: no evidence has this digest.
+        NotFound: no evidence has this digest, or it is of a model that the unit does not see.
     """
     row = unit.session.get(EvidenceRow, name)
-    if row is None:
+    if row is None or not (unit.sight.is_whole or _sees(unit, fetch(unit, row.manifest_digest, Manifest).subject)):
         raise NotFound(expected="submitted evidence", found=name, remedy="Submit it first: POST /v1/evidence.")
     return row
 
@@ -197,10 +198,10 @@ def evaluation(unit: AnyUnit, identifier: str) -> EvaluationRow:
     """One evaluation.
 
     Raises:
-        NotFound: no evaluation has this id.
+        NotFound: no evaluation has this id, or it is of a model that the unit does not see.
     """
     row = unit.session.get(EvaluationRow, identifier)
-    if row is None:
+    if row is None or not (unit.sight.is_whole or _sees(unit, Subject.model_validate(row.request["subject"]))):
         raise NotFound(expected="the id of an evaluation", found=repr(identifier[:80]), remedy="Check the id.")
     return row
 
@@ -235,10 +236,10 @@ def decision_row(unit: AnyUnit, identifier: str) -> DecisionRow:
     """One sealed decision.
 
     Raises:
-        NotFound: no decision has this id.
+        NotFound: no decision has this id, or it is of a model that the unit does not see.
     """
     row = unit.session.get(DecisionRow, identifier)
-    if row is None:
+    if row is None or not _sees_decision(unit, row):
         raise NotFound(expected="the id of a decision", found=repr(identifier[:80]), remedy="Check the id.")
     return row
 
@@ -250,8 +251,32 @@ def decisions_in_log(unit: AnyUnit, *, start: int, count: int) -> list[DecisionR
 
 
 def decision_of_evaluation(unit: AnyUnit, evaluation_id: str) -> DecisionRow | None:
-    """The decision an evaluation ended in; None while it has not."""
-    return unit.session.scalars(sa.select(DecisionRow).where(DecisionRow.evaluation_id == evaluation_id)).first()
+    """The decision an evaluation ended in; None while it has not, and where the unit does not see the model."""
+    row = unit.session.scalars(sa.select(DecisionRow).where(DecisionRow.evaluation_id == evaluation_id)).first()
+    return None if row is None or not _sees_decision(unit, row) else row
+
+
+def _sees_decision(unit: AnyUnit, row: DecisionRow) -> bool:
+    return unit.sight.is_whole or _sees(unit, decision(unit, row).subject)
+
+
+def _sees(unit: AnyUnit, subject: Subject) -> bool:
+    return unit.sight.sees(subject.namespace, subject.name)
+
+
+def require_seen(unit: AnyUnit, subject: Subject) -> None:
+    """Return when the unit sees the model.
+
+    Raises:
+        NotFound: it does not, which is answered like a name that nobody uses.
+    """
+    if not _sees(unit, subject):
+        raise NotFound(
+            expected="a model within the scopes of the key",
+            found=f"{subject.namespace} {subject.label}"[:200],
+            remedy="Check the namespace and the name, or use a key with another scope.",
+            pointer="/subject",
+        )
 
 
 def decision(unit: AnyUnit, row: DecisionRow) -> Decision:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from governance.clock import Clock, system_clock
 from governance.errors import StorageUnavailable
+from governance.types.sight import WHOLE, Sight
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -64,11 +66,15 @@ class Row(DeclarativeBase):
 
 @dataclass(slots=True)
 class Unit:
-    """One transaction: its session, one ``now`` for all its rows, and what to do once it is committed."""
+    """One transaction: its session, one ``now`` for all its rows, and what to do once it is committed.
+
+    ``sight`` is what whoever asks may see: functions that give out or take models and data hold to it.
+    """
 
     session: Session
     now: datetime
     dialect: str
+    sight: Sight = WHOLE
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -83,11 +89,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class ReadUnit:
-    """A consistent view of the database that cannot write."""
+    """A consistent view of the database that cannot write, and what of it may be seen."""
 
     session: Session
     now: datetime
     dialect: str
+    sight: Sight = WHOLE
 
 
 class Database:
@@ -98,6 +105,13 @@ class Database:
         self.url = sa.make_url(url)
         self.clock = clock
         self.engine = _engine(self.url, pool_size)
+        self.sight = WHOLE
+
+    def within(self, sight: Sight) -> "Database":
+        """The same database for somebody who sees ``sight`` of it: every unit that is begun here holds to it."""
+        narrowed = copy(self)
+        narrowed.sight = sight
+        return narrowed
 
     @property
     def dialect(self) -> str:
@@ -112,7 +126,7 @@ class Database:
             StorageUnavailable: the database did not take the transaction; nothing was stored.
         """
         with _storage_faults(), Session(self.engine.execution_options(assay_writes=True)) as session:
-            unit = Unit(session, self.clock(), self.dialect)
+            unit = Unit(session, self.clock(), self.dialect, self.sight)
             yield unit
             _commit(session)
         unit.run_after_commit()
@@ -121,7 +135,7 @@ class Database:
     def read_unit(self) -> Iterator[ReadUnit]:
         """A reading transaction on one snapshot."""
         with _storage_faults(), Session(self.engine.execution_options(assay_writes=False)) as session:
-            yield ReadUnit(session, self.clock(), self.dialect)
+            yield ReadUnit(session, self.clock(), self.dialect, self.sight)
             session.rollback()
 
     def close(self) -> None:

@@ -121,6 +121,22 @@ class StorageUnavailable(AssayError):
     title = "Storage is away; nothing was stored"
 
 
+class IssuerUnavailable(AssayError):
+    """The keys of a CI host cannot be had, so that its tokens can be neither taken nor refused."""
+
+    code = "access.issuer_unavailable"
+    status = 503
+    exit_code = 6
+    title = "The keys of the token's issuer cannot be had"
+
+
+class ScopeNotSupported(NotPermitted):
+    """The key sees a part of what is stored, and this answer cannot be narrowed to it."""
+
+    code = "access.scope_not_supported"
+    title = "This answer cannot be narrowed to the key's scopes"
+
+
 class WrongRevision(AssayError):
     """The database is at another revision than this version of the product."""
 

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from governance.types.ci_identity import OIDCSettings
+
 
 class Section(BaseModel):
     """A part of the settings that one area of the product is given."""
@@ -131,6 +133,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     work: WorkSettings = WorkSettings()
     limits: LimitSettings = LimitSettings()
+    oidc: OIDCSettings = OIDCSettings()
     keys: KeySettings = KeySettings()
     log: LogSettings = LogSettings()
 

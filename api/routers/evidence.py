@@ -26,7 +26,7 @@ SHA256 = Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$", description="SHA
     "/artifacts/{sha256}",
     summary="Upload bytes under their digest",
     status_code=201,
-    dependencies=[permit("evidence.write")],
+    dependencies=[permit("evidence.write", scoped=True)],
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -75,7 +75,7 @@ def download(state: StateOf, sha256: SHA256) -> StreamingResponse:
     "/evidence",
     summary="Submit a manifest or a signed test result",
     status_code=201,
-    dependencies=[permit("evidence.write")],
+    dependencies=[permit("evidence.write", scoped=True)],
     openapi_extra=examples.body(Manifest, examples.MANIFEST),
 )
 def evidence(

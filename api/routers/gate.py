@@ -11,15 +11,18 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api import examples
 from api.body import read_body
-from api.dependencies import PrincipalOf, ReadingUnit, StateOf, permit
+from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, StateOf, permit, permit_poll
 from api.state import State
 from audits import store
 from audits.answers import decided, full, pending
 from audits.gate import Accepted, request
 from audits.proof import bundle_of, tlog_proof_of
+from governance.access.polls import issue_poll_token
 from governance.access.principal import Principal
 from governance.canonical import canonical, read_json
+from governance.database import Database
 from governance.types.evaluation import EvaluationRequest
+from governance.types.sight import Sight
 from governance.types.value import parse_value
 
 router = APIRouter(prefix="/v1", tags=["gate"])
@@ -34,7 +37,7 @@ IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255)]
 @router.post(
     "/gate/evaluations",
     summary="May this model go to this environment?",
-    dependencies=[permit("evaluate")],
+    dependencies=[permit("evaluate", scoped=True)],
     responses=examples.EVALUATION_RESPONSES,
     openapi_extra=examples.body(EvaluationRequest, examples.EVALUATION),
 )
@@ -46,27 +49,29 @@ async def evaluate(
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`: how long to wait for a verdict")] = None,
 ) -> Response:
     """Ask for a verdict. A deny is a 200 with `verdict: deny`; 202 means that measuring takes longer than the wait."""
-    accepted = await run_in_threadpool(_accept, state, principal, body, idempotency_key)
+    database = state.database.within(principal.sight)
+    accepted, poll = await run_in_threadpool(_accept, state, database, principal, body, key=idempotency_key)
     wait = min(_preferred_wait(prefer), state.settings.gate.wait_seconds)
-    return await _answer(state, accepted.id, wait, replayed=accepted.replayed)
+    return await _answer(database, accepted.id, wait, replayed=accepted.replayed, poll=poll)
 
 
 @router.get(
     "/gate/evaluations/{evaluation_id}",
     summary="How an evaluation stands",
-    dependencies=[permit("read")],
     responses=examples.EVALUATION_RESPONSES,
 )
 async def evaluation(
     state: StateOf,
+    sight: Annotated[Sight, permit_poll("read")],
     evaluation_id: str,
     wait: Annotated[float, Query(ge=0, le=120, description="Seconds to wait for the verdict")] = 0,
 ) -> Response:
-    """The verdict, or 202 while there is none. A verdict never changes."""
-    return await _answer(state, evaluation_id, min(wait, state.settings.gate.wait_seconds), replayed=False)
+    """The verdict, or 202 while there is none. A verdict never changes. The `poll_token` of the 202 opens this too."""
+    database = state.database.within(sight)
+    return await _answer(database, evaluation_id, min(wait, state.settings.gate.wait_seconds), replayed=False)
 
 
-@router.get("/decisions/{decision_id}", summary="A decision, whole", dependencies=[permit("read")])
+@router.get("/decisions/{decision_id}", summary="A decision, whole", dependencies=[permit("read", scoped=True)])
 def decision(unit: ReadingUnit, decision_id: str) -> dict[str, Any]:
     """The decision as it was hashed and signed, with every figure of every check."""
     return full(store.decision(unit, store.decision_row(unit, decision_id)))
@@ -75,32 +80,35 @@ def decision(unit: ReadingUnit, decision_id: str) -> dict[str, Any]:
 @router.get(
     "/decisions/{decision_id}/bundle",
     summary="A decision's proof",
-    dependencies=[permit("read")],
+    dependencies=[permit("read", scoped=True)],
     response_class=Response,
     responses={200: {"content": {"application/vnd.dev.sigstore.bundle.v0.3+json": {}}}},
 )
-def bundle(state: StateOf, decision_id: str) -> Response:
+def bundle(state: StateOf, database: DatabaseOf, decision_id: str) -> Response:
     """The Sigstore bundle (v0.3) of the decision, which is verified offline with `assay verify` or other tools."""
     return Response(
-        bundle_of(state.database, state.gate, decision_id), media_type="application/vnd.dev.sigstore.bundle.v0.3+json"
+        bundle_of(database, state.gate, decision_id), media_type="application/vnd.dev.sigstore.bundle.v0.3+json"
     )
 
 
 @router.get(
     "/decisions/{decision_id}/tlog-proof",
     summary="A decision's place in the log",
-    dependencies=[permit("read")],
+    dependencies=[permit("read", scoped=True)],
     response_class=PlainTextResponse,
 )
-def log_proof(state: StateOf, decision_id: str) -> PlainTextResponse:
+def log_proof(state: StateOf, database: DatabaseOf, decision_id: str) -> PlainTextResponse:
     """The inclusion proof and checkpoint (C2SP tlog-proof) of the leaf that the decision's bundle holds."""
-    return PlainTextResponse(tlog_proof_of(state.database, state.gate, decision_id))
+    return PlainTextResponse(tlog_proof_of(database, state.gate, decision_id))
 
 
-def _accept(state: State, principal: Principal, body: bytes, key: str) -> Accepted:
+def _accept(
+    state: State, database: Database, principal: Principal, body: bytes, *, key: str
+) -> tuple[Accepted, str | None]:
+    """The evaluation, and the token that reads it where it was not decided at once."""
     wanted = parse_value(EvaluationRequest, read_json(body), what="an evaluation request")
-    with state.database.unit() as unit:
-        return request(
+    with database.unit() as unit:
+        accepted = request(
             unit,
             state.gate,
             wanted,
@@ -108,6 +116,10 @@ def _accept(state: State, principal: Principal, body: bytes, key: str) -> Accept
             key=key,
             ring=lambda identifier: state.engine.ring("evaluation", identifier),
         )
+        row = store.evaluation(unit, accepted.id)
+        if row.state == "done" or row.deadline is None or row.deadline <= unit.now:
+            return accepted, None
+        return accepted, issue_poll_token(unit, row.id, expires_at=row.deadline)
 
 
 def _preferred_wait(prefer: str | None) -> float:
@@ -116,10 +128,12 @@ def _preferred_wait(prefer: str | None) -> float:
     return float(match.group(1)) if match else 0
 
 
-async def _answer(state: State, identifier: str, wait: float, *, replayed: bool) -> Response:
+async def _answer(
+    database: Database, identifier: str, wait: float, *, replayed: bool, poll: str | None = None
+) -> Response:
     until = time.monotonic() + wait
     while True:
-        status, content = await run_in_threadpool(_look, state, identifier)
+        status, content = await run_in_threadpool(_look, database, identifier)
         if status == 200 or time.monotonic() >= until:
             break
         await asyncio.sleep(min(LOOK_EVERY_SECONDS, max(0.0, until - time.monotonic())))
@@ -131,12 +145,15 @@ async def _answer(state: State, identifier: str, wait: float, *, replayed: bool)
     if status == 200:
         headers["ETag"] = f'"{content["decision_digest"]}"'
         return Response(canonical(content), 200, headers, media_type="application/json")
+    if poll is not None:
+        headers["Cache-Control"] = "no-store"
+        content["poll_token"] = poll
     return JSONResponse(content, status, headers)
 
 
-def _look(state: State, identifier: str) -> tuple[int, dict[str, Any]]:
-    with state.database.read_unit() as unit:
+def _look(database: Database, identifier: str) -> tuple[int, dict[str, Any]]:
+    with database.read_unit() as unit:
         row = store.decision_of_evaluation(unit, identifier)
         if row is not None:
             return 200, decided(unit, row)
-        return 202, pending(store.evaluation(unit, identifier))
+        return 202, pending(unit, store.evaluation(unit, identifier))

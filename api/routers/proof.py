@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathPart
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import ReadingUnit, StateOf
+from api.dependencies import OpenReadingUnit, StateOf
 from audits.proof import signed_checkpoint
 from governance.bundle import trust_document
 from governance.log import journal
@@ -37,7 +37,7 @@ TreeSize = Annotated[int, Query(ge=0, le=LARGEST, description="A tree size, usua
 
 
 @router.get("/log/consistency", summary="Proof that the log only grew")
-def consistency(unit: ReadingUnit, old: TreeSize, new: TreeSize) -> dict[str, Any]:
+def consistency(unit: OpenReadingUnit, old: TreeSize, new: TreeSize) -> dict[str, Any]:
     """The hashes (base64, RFC 6962) that prove the tree of `new` leaves to begin with the tree of `old` leaves."""
     hashes = journal.consistency(unit, old, new)
     return {"old": old, "new": new, "hashes": [encode(each) for each in hashes]}
@@ -45,7 +45,7 @@ def consistency(unit: ReadingUnit, old: TreeSize, new: TreeSize) -> dict[str, An
 
 @router.get("/log/entries/{index}", summary="One leaf of the log, with its proof")
 def entry(
-    unit: ReadingUnit,
+    unit: OpenReadingUnit,
     index: Annotated[int, PathPart(ge=0, le=LARGEST)],
     size: Annotated[int, Query(ge=1, le=LARGEST, description="The tree to prove it in: that of a checkpoint")],
 ) -> dict[str, Any]:

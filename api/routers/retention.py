@@ -71,7 +71,7 @@ def add_pruning(
 ) -> dict[str, Any]:
     """Take facets out of the events of one run, job or dataset, or of one event; a digest stays in place of each."""
     asked = parse_value(PruningRequest, read_json(body), what="a pruning")
-    return prune(unit, asked.target(), Order("request", asked.reason, f"key:{principal.id}")).document()
+    return prune(unit, asked.target(), Order("request", asked.reason, principal.id)).document()
 
 
 @router.get("", summary="Prunings on record", dependencies=[permit("read")])
