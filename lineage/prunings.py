@@ -8,7 +8,7 @@ of what was left of it, so that what was taken and what was not can be proved la
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,12 @@ from governance.clock import rfc3339
 from governance.database import Unit
 from governance.errors import InputRefused, NotFound
 from governance.log.journal import Leaf, append
+from lineage.aliases import Aliases
 from lineage.events import Event, read_stored
 from lineage.fact_tables import DATASET_FACETS, JOB_FACETS, FacetRow
 from lineage.forgetting import Pruned, forget, renew_findings
 from lineage.identity import NodeKind, run_identity
-from lineage.reading import Reader, among, find_node
+from lineage.reading import Reader, among, find_node, nodes_by_id
 from lineage.record_tables import PrunedEventRow, PruningRow
 from lineage.residue import STRUCTURE, Choice, Part, residue, spelled_residue
 from lineage.store import chunks
@@ -41,19 +42,23 @@ _CHUNK = 200  # events whose bytes are held in memory at a time
 class Target:
     """What a request is about: one event by its digest, one run, or one job or dataset by its names.
 
-    ``facets`` are the keys to take; empty means everything of the target that no graph is derived from.
+    ``facets`` are the keys to take; empty means everything of the target that no graph is derived from. ``aliases``
+    are the other names that a dataset has when it is pruned: by symlink, or from before it was renamed.
     """
 
     event: str | None = None
     run: str | None = None
     node: tuple[NodeKind, str, str] | None = None
     facets: frozenset[str] = frozenset()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The target as it is recorded."""
         told: dict[str, Any] = {"event": self.event, "run": self.run, "facets": sorted(self.facets) or None}
         if self.node is not None:
             told |= dict(zip(("kind", "namespace", "name"), self.node, strict=True))
+        if self.aliases:
+            told["aliases"] = [{"namespace": namespace, "name": name} for namespace, name in self.aliases]
         return {name: value for name, value in told.items() if value is not None}
 
     def chooses(self, part: Part) -> bool:
@@ -61,7 +66,8 @@ class Target:
         if self.facets and not (part.is_facet and part.key in self.facets):
             return False
         if self.node is not None:
-            return (part.entity, *part.names) == self.node
+            kind, *names = self.node
+            return part.entity == kind and tuple(part.names) in {tuple(names), *self.aliases}
         return self.event is not None or part.entity == "run"
 
 
@@ -125,7 +131,8 @@ def prune(unit: Unit, target: Target, order: Order) -> Pruning:
             remedy="Leave them out; docs/retention.md lists the facets that stay.",
             pointer="/facets",
         )
-    return record(unit, order, target.document(), _events_of(unit, target), lambda _event: target.chooses)
+    found = _with_aliases(unit, target)
+    return record(unit, order, found.document(), _events_of(unit, found), lambda _event: found.chooses)
 
 
 def record(
@@ -261,13 +268,25 @@ def _events_of(unit: Reader, target: Target) -> list[int]:
     return found
 
 
-def _events_of_node(unit: Reader, target: Target) -> list[int]:
-    kind, namespace, name = target.node or ("job", "", "")
-    node = find_node(unit, kind, namespace, name)
+def _with_aliases(unit: Reader, target: Target) -> Target:
+    """The target with every other name that its dataset has now; of other targets, itself."""
+    node = find_node(unit, *target.node) if target.node is not None and target.node[0] == "dataset" else None
     if node is None:
+        return target
+    aliases = Aliases(unit)
+    carrier = aliases.canonical([node.id]).get(node.id, node.id)
+    others = nodes_by_id(unit, [member for member in aliases.members(carrier) if member != node.id])
+    return replace(target, aliases=tuple(sorted((row.namespace, row.name) for row in others.values())))
+
+
+def _events_of_node(unit: Reader, target: Target) -> list[int]:
+    kind, *names = target.node or ("job", "", "")
+    nodes = [find_node(unit, kind, *each) for each in (names, *target.aliases)]
+    if nodes[0] is None:
         raise _unknown(target)
     place = JOB_FACETS if kind == "job" else DATASET_FACETS
-    stamps = sa.select(FacetRow.stamp).where(FacetRow.place == place, FacetRow.entity_id == node.id)
+    entities = [node.id for node in nodes if node is not None]
+    stamps = sa.select(FacetRow.stamp).where(FacetRow.place == place, among(unit, FacetRow.entity_id, entities))
     digests = sorted({stamp[8:] for stamp in unit.session.scalars(stamps)})
     found: list[int] = []
     for chunk in chunks(digests):
