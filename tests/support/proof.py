@@ -14,7 +14,7 @@ from governance.signing.dsse import Envelope, sign
 from governance.signing.keys import KeyRing
 from governance.signing.rings import create_ring
 from governance.signing.statement import decision_statement
-from governance.signing.stores import FolderKeys
+from governance.signing.stores import FolderKeys, KeyStore
 from governance.types.decision import CheckOutcome, Decision
 from governance.types.policy import PolicyReference
 from governance.types.results import CheckResult, CheckStatus, Origin, Reason, Verdict
@@ -71,7 +71,7 @@ class Instance:
     """A database with a log, the keys, and the folder that outlives the database."""
 
     database: Database
-    keys: FolderKeys
+    keys: KeyStore
     home: Path
 
     @property
