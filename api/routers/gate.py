@@ -156,4 +156,4 @@ def _look(database: Database, identifier: str) -> tuple[int, dict[str, Any]]:
         row = store.decision_of_evaluation(unit, identifier)
         if row is not None:
             return 200, decided(unit, row)
-        return 202, pending(unit, store.evaluation(unit, identifier))
+        return 202, pending(store.evaluation(unit, identifier))
