@@ -34,6 +34,7 @@ from api.routers import (
     reports,
     retention,
     schemas,
+    webhooks,
 )
 from api.state import State
 from audits.context import GateContext
@@ -49,6 +50,7 @@ from governance.jobs.choice import build_engine
 from governance.jobs.engine import Task
 from governance.log.checkpoint import open_witnesses
 from governance.migration import require_head
+from governance.notices.delivery import WebhookTask
 from governance.settings import Settings
 from governance.signing.stores import open_keys
 from lineage.outbox import OutboxTask
@@ -72,6 +74,7 @@ MARQUEZ = (
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
     evidence, models, policies, schemas, gate, reports, proof, keys,
+    webhooks,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 
@@ -113,6 +116,7 @@ def _tasks(database: Database, context: GateContext) -> list[Task]:
         tasks.append(OutboxTask(database, open_sender(asked.forward_to), lease_seconds=lease_seconds))
     if asked.retention_days is not None:
         tasks.append(RetentionTask(database, days=asked.retention_days))
+    tasks.append(WebhookTask(database, context.settings.webhooks, source=context.settings.lineage_namespace))
     return tasks
 
 

@@ -62,6 +62,10 @@ SCHEMA: dict[str, Any] = {
         "approved": {"dtype": "str", "checks": {"isin": ["yes", "no"]}},
     },
 }
+WEBHOOK: dict[str, Any] = {
+    "url": "https://hooks.bank.example/assay",
+    "types": ["assay.decision.taken", "assay.decision.revoked"],
+}
 
 PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -96,6 +96,18 @@ class KeySettings(Section):
     ring_file: Path | None = Field(None, description="The file that holds `ASSAY_KEYS__RING`.")
 
 
+class WebhookSettings(Section):
+    """Events that are sent to addresses outside."""
+
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts, addresses and blocks of addresses that may be private and without TLS: receivers of your "
+        "own, such as `hooks.bank.example` or `10.20.0.0/16`. All others are public and https.",
+    )
+    timeout_seconds: float = Field(10, gt=0, le=60, description="Longest try to deliver one event.")
+    give_up_days: float = Field(3, gt=0, le=90, description="After so many days an event that nobody took is given up.")
+
+
 class Settings(BaseSettings):
     """Everything an operator may set; each field is documented in ``docs/settings.md``."""
 
@@ -133,6 +145,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     work: WorkSettings = WorkSettings()
     limits: LimitSettings = LimitSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     oidc: OIDCSettings = OIDCSettings()
     keys: KeySettings = KeySettings()
     log: LogSettings = LogSettings()

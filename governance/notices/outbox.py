@@ -5,8 +5,6 @@ So no event is lost, and none tells of something that was not stored. Delivering
 Source: CloudEvents 1.0.2, "Context Attributes" and the JSON event format.
 """
 
-from datetime import timedelta
-
 import sqlalchemy as sa
 from pydantic import JsonValue
 
@@ -14,9 +12,6 @@ from governance.clock import rfc3339, uuid7
 from governance.database import Unit
 from governance.jobs.lease import QUEUED
 from governance.notices.tables import DeliveryRow, NoticeRow, WebhookRow
-
-GIVE_UP_AFTER = timedelta(days=3)
-"""A delivery that nobody took for so long is dead; a receiver that is away over a weekend still gets it."""
 
 
 def announce(unit: Unit, type_: str, *, subject: str, data: dict[str, JsonValue]) -> None:
@@ -31,17 +26,16 @@ def announce(unit: Unit, type_: str, *, subject: str, data: dict[str, JsonValue]
     hooks = unit.session.execute(sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.ended_at.is_(None)))
     for hook, types in hooks.all():
         if not types or type_ in types:
-            unit.session.add(delivery(hook, notice, deadline_after=GIVE_UP_AFTER))
+            unit.session.add(_delivery(hook, notice))
     unit.session.flush()
 
 
-def delivery(webhook_id: str, notice: NoticeRow, *, deadline_after: timedelta) -> DeliveryRow:
+def _delivery(webhook_id: str, notice: NoticeRow) -> DeliveryRow:
     """The row that says that ``notice`` is to be sent to a webhook, now."""
     return DeliveryRow(
         id=f"{notice.seq:019d}-{webhook_id}",
         state=QUEUED,
         attempts=0,
-        deadline=notice.announced_at + deadline_after,
         webhook_id=webhook_id,
         notice_seq=notice.seq,
         not_before=notice.announced_at,

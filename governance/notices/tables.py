@@ -45,12 +45,12 @@ class WebhookRow(Row):
 class DeliveryRow(LeasedRow, Row):
     """One notice on its way to one webhook, and how the last try went.
 
-    ``id`` sorts in the order of the notices; ``state`` ends as ``delivered`` or ``dead``; ``deadline`` is when it is
-    given up. Before ``not_before`` it is not tried; ``status`` and ``fault`` are those of the last try.
+    ``id`` sorts in the order of the notices; ``state`` ends as ``delivered`` or ``dead``. Before ``not_before`` it is
+    not tried; ``status`` and ``fault`` are those of the last try.
     """
 
     __tablename__ = "webhook_delivery"
-    __table_args__ = (sa.Index(None, "state", "not_before"), sa.Index(None, "webhook_id", "id"))
+    __table_args__ = (sa.Index(None, "state", "webhook_id", "id"), sa.Index(None, "webhook_id", "id"))
 
     webhook_id: Mapped[str] = mapped_column(sa.ForeignKey("webhook.id"))
     notice_seq: Mapped[int] = mapped_column(sa.BigInteger, sa.ForeignKey("notice.seq"))

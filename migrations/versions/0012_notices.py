@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], name=op.f("fk_webhook_delivery_webhook_id")),
         sa.ForeignKeyConstraint(["notice_seq"], ["notice.seq"], name=op.f("fk_webhook_delivery_notice_seq")),
     )
-    op.create_index(op.f("ix_webhook_delivery_state_not_before"), "webhook_delivery", ["state", "not_before"])
+    op.create_index(op.f("ix_webhook_delivery_state_webhook_id_id"), "webhook_delivery", ["state", "webhook_id", "id"])
     op.create_index(op.f("ix_webhook_delivery_webhook_id_id"), "webhook_delivery", ["webhook_id", "id"])
 
 
