@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from governance.canonical import MAX_DEPTH, is_shallow, read_json
-from governance.errors import InputRefused, MalformedBody
+from governance.errors import InputRefused
 from lineage import redaction
 from lineage.formats import is_date_time
 from lineage.identity import Stamp, is_uuid, name_fault, stamp
@@ -222,15 +222,24 @@ def split_batch(body: bytes) -> list[bytes]:
     """
     try:
         return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except msgspec.ValidationError as fault:
-        read_json(body)  # a body that is not JSON at all is malformed, whatever it begins with
-        raise InputRefused(
-            expected="a JSON array of events", found=str(fault)[:200], remedy="Send an array.", pointer=""
-        ) from fault
-    except (msgspec.DecodeError, RecursionError) as fault:
-        raise MalformedBody(
-            expected="a JSON array of events", found=str(fault)[:200], remedy="Send valid JSON."
-        ) from fault
+    except (msgspec.DecodeError, RecursionError):
+        return _slices(body)  # half of a surrogate pair in one event must not take the others with it
+
+
+def _slices(body: bytes) -> list[bytes]:
+    if not isinstance(read_json(body), list):
+        raise InputRefused(expected="a JSON array of events", found="no array", remedy="Send an array.", pointer="")
+    text, decoder = body.decode("utf-8"), json.JSONDecoder()
+    found: list[bytes] = []
+    place = text.index("[") + 1
+    while True:
+        while text[place] in " \t\r\n,":
+            place += 1
+        if text[place] == "]":
+            return found
+        end = decoder.raw_decode(text, place)[1]
+        found.append(text[place:end].encode("utf-8"))
+        place = end
 
 
 def place(document: Any, body: bytes, redaction_version: int = redaction.VERSION) -> Event:

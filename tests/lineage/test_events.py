@@ -158,6 +158,12 @@ def test_a_batch_is_cut_into_the_bytes_of_its_events() -> None:
     assert split_batch(b"[]") == []
 
 
+def test_half_of_a_surrogate_pair_in_one_event_leaves_the_others_of_its_batch() -> None:
+    whole, half = b'{"a":1, "b":"\xc3\xa9,]"}', rb'{"a":"\ud800"}'
+    assert split_batch(b"[" + whole + b" , " + half + b",\n[2,3]] ") == [whole, half, b"[2,3]"]
+    assert split_batch(b"[" + half + b"]") == [half]
+
+
 @pytest.mark.parametrize(("content", "fault"), [(b"{}", InputRefused), (b"7", InputRefused), (b"[", MalformedBody)])
 def test_a_batch_that_is_no_array_is_refused(content: bytes, fault: type[AssayError]) -> None:
     with pytest.raises(fault):
