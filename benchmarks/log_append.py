@@ -18,7 +18,10 @@ from tests.support.postgres import running_server
 ONE_BY_ONE = 400
 BULK = 20_000
 BATCH = 1_000
-ROUNDS = 3
+BULK_FLOOR = 20_000
+"""Leaves a second that appending in bulk must reach."""
+
+ROUNDS = 5
 """The best of a few rounds, since the machine is shared."""
 
 BODY = b"x" * 420
@@ -54,19 +57,24 @@ def _bytes(database: Database) -> str:
 
 
 def _rows(database: Database, name: str) -> list[Row]:
-    # A leaf is three rows (itself, its hash, and on average one hash above) and needs the lock, the size and the
-    # frontier first: on PostgreSQL each is a round trip, which a server without fsync does not hide.
-    single_bar = 0.4 if database.dialect == "sqlite" else 0.3
-    single = _rate(database, ONE_BY_ONE, 1)
-    bulk = _rate(database, BULK, BATCH)
+    appended, bare = _rate(database, ONE_BY_ONE, 1)
+    bulk, bulk_bare = _rate(database, BULK, BATCH)
     return [
-        _row(f"{name}, one a commit", *single, f"at least {single_bar} of bare inserts"),
-        _row(f"{name}, {BATCH:,} a commit", *bulk, "at least 0.2 of bare inserts"),
+        Row(
+            f"{name}, one a commit",
+            f"{appended:,.0f} leaves/s",
+            f"{bare:,.0f} bare rows/s",
+            appended / bare,
+            "at least 0.4 of bare inserts",
+        ),
+        Row(
+            f"{name}, {BATCH:,} a commit",
+            f"{bulk:,.0f} leaves/s beside {bulk_bare:,.0f} bare rows/s",
+            f"{BULK_FLOOR:,} leaves/s",
+            bulk / BULK_FLOOR,
+            "at least 1",
+        ),
     ]
-
-
-def _row(name: str, appended: float, bare: float, bar: str) -> Row:
-    return Row(name, f"{appended:,.0f} leaves/s", f"{bare:,.0f} bare rows/s", appended / bare, bar)
 
 
 def _rate(database: Database, count: int, batch: int) -> tuple[float, float]:

@@ -64,17 +64,66 @@ def append(unit: Unit, leaves: Sequence[Leaf]) -> range:
                 pointer=f"/{number}",
             )
     lock(unit)
-    start = size(unit)
     if not leaves:
+        start = size(unit)
         return range(start, start)
-    made = append_nodes(start, _nodes(unit, frontier(start)), [leaf_hash(leaf.body) for leaf in leaves])
-    end = start + len(leaves)
-    bodies, kinds = [leaf.body for leaf in leaves], [leaf.kind for leaf in leaves]
-    entries = (range(start, end), kinds, bodies, [unit.now] * len(leaves))
-    insert_rows(unit, LogEntryRow.__table__, ("leaf_index", "kind", "leaf", "recorded_at"), entries)
-    levels, positions, hashes = zip(*((*node, value) for node, value in made), strict=True)
-    insert_rows(unit, LogNodeRow.__table__, ("level", "position", "hash"), (levels, positions, hashes))
-    return range(start, end)
+    start, known = _edge(unit)
+    made = append_nodes(start, known, [leaf_hash(leaf.body) for leaf in leaves])
+    _store(unit, start, leaves, made)
+    return range(start, start + len(leaves))
+
+
+def _edge(unit: Unit) -> tuple[int, dict[Node, bytes]]:
+    """How many leaves the log has, and the kept hashes that the next leaf may combine with."""
+    if unit.dialect == "sqlite":
+        start = size(unit)
+        return start, _nodes(unit, frontier(start))
+    rows = unit.session.connection().exec_driver_sql(_EDGE).all()
+    return rows[0][0], {(level, position): value for _, level, position, value in rows if value is not None}
+
+
+# Every statement is a round trip, and while one appends all others wait: so size and frontier are asked for at once,
+# and leaves and hashes stored at once. The right edge of a tree of n leaves has a complete subtree for each bit of n.
+_EDGE = """
+SELECT log.size, node.level, node.position, node.hash
+FROM (SELECT coalesce(max(leaf_index) + 1, 0) AS size FROM log_entry) AS log
+LEFT JOIN LATERAL generate_series(0, 62) AS bit ON (log.size >> bit) & 1 = 1
+LEFT JOIN log_node AS node ON node.level = bit AND node.position = (log.size >> bit) - 1
+"""
+
+# Hashes travel as one run of bytes, since an array is spelled element by element.
+_STORE = """
+WITH entry AS (
+    INSERT INTO log_entry (leaf_index, kind, leaf, recorded_at)
+    SELECT %(start)b::bigint + place - 1, kind, leaf, %(now)b
+    FROM unnest(%(kinds)b::text[], %(leaves)b::bytea[]) WITH ORDINALITY AS given(kind, leaf, place)
+)
+INSERT INTO log_node (level, position, hash)
+SELECT level, position, substring(%(hashes)b::bytea FROM 32 * place::int - 31 FOR 32)
+FROM unnest(%(levels)b::smallint[], %(positions)b::bigint[]) WITH ORDINALITY AS given(level, position, place)
+"""
+
+
+def _store(unit: Unit, start: int, leaves: Sequence[Leaf], made: Sequence[tuple[Node, bytes]]) -> None:
+    """Store leaves from index ``start`` on, and the hashes that came into being with them."""
+    kinds, bodies = [leaf.kind for leaf in leaves], [leaf.body for leaf in leaves]
+    levels, positions = [node[0] for node, _ in made], [node[1] for node, _ in made]
+    if unit.dialect == "sqlite":
+        entries = (range(start, start + len(leaves)), kinds, bodies, [unit.now] * len(leaves))
+        insert_rows(unit, LogEntryRow.__table__, ("leaf_index", "kind", "leaf", "recorded_at"), entries)
+        hashes = [value for _, value in made]
+        insert_rows(unit, LogNodeRow.__table__, ("level", "position", "hash"), (levels, positions, hashes))
+        return
+    given = {
+        "start": start,
+        "now": unit.now,
+        "kinds": kinds,
+        "leaves": bodies,
+        "hashes": b"".join(value for _, value in made),
+        "levels": levels,
+        "positions": positions,
+    }
+    unit.session.connection().exec_driver_sql(_STORE, given)
 
 
 def size(unit: Unit | ReadUnit) -> int:
