@@ -15,6 +15,7 @@ from governance.types.manifest import Manifest
 from governance.types.policy import Policy
 from governance.types.results import CheckResult, CheckStatus, Finding, Measurement, Origin
 from governance.types.value import Severity, duration
+from policies.masks import masked, masks_of, shows_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def outcome(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> Check
     digest: str | None = None
     if row is not None:
         digest = row.digest
-        result = _judged(planned, store.fetch(unit, row.digest, Measurement))
+        result = _hiding(case.facts, _judged(planned, store.fetch(unit, row.digest, Measurement)))
     elif planned.check.place == "inline":
         result, digest = _inline(unit, case, planned)
     else:
@@ -76,6 +77,11 @@ def _judged(planned: Planned, measurement: Measurement) -> CheckResult:
         return planned.check.judge(measurement, planned.params)
     except AssayError as fault:
         return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
+
+
+def _hiding(facts: Facts, result: CheckResult) -> CheckResult:
+    """The result without values that lineage knows to be personal; evidence made beside the data may show them."""
+    return masked(result, masks_of(facts, {})) if shows_values(result) else result
 
 
 def _inline(unit: Unit, case: Case, planned: Planned) -> tuple[CheckResult, str | None]:

@@ -51,7 +51,16 @@ def drift(data: Data, rule: DriftRule) -> Reading:
         )
     seed = data.facts.manifest.seed if data.facts.manifest is not None else 0
     found = [_of_column(source, reference, name, rule, seed + number) for number, name in enumerate(columns)]
+    for one in found:
+        _hide(one, data.masks.get(one["column"]))
     return {"reference": rule.reference, "columns": found}
+
+
+def _hide(column: dict[str, Any], mask: str | None) -> None:
+    """Number the categories of a column of personal values; the last one stands for all others."""
+    if mask is not None and "values" in column:
+        numbered = [f"{mask} {number}" for number in range(1, len(column["values"]))]
+        column["values"] = [*numbered, column["values"][-1]]
 
 
 def _of_column(source: Source, reference: Source, name: str, rule: DriftRule, seed: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from governance.types.decision import CheckOutcome
 from governance.types.provenance import ProvenanceFact, ProvenanceRecord
 from governance.types.results import CheckStatus, Figure, Finding, Reason, Verdict
 from governance.types.value import Severity
-from policies.masks import masks_in
+from policies.masks import masked, masks_in
 from reports.charts import Scene, check_charts, lineage_chart
 from reports.dossier import Dossier, EvidenceEntry, NotChecked
 from reports.score_charts import score_charts
@@ -130,8 +130,8 @@ def _first_of_each_area(entries: Iterable[NotChecked]) -> list[NotChecked]:
 
 
 def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry, masks: Mapping[str, str]) -> CheckView:
-    result = outcome.result
-    found = tuple(_finding(finding, masks) for finding in result.findings[:MAX_FINDINGS])
+    result = masked(outcome.result, masks)
+    found = tuple(_finding(finding) for finding in result.findings[:MAX_FINDINGS])
     return CheckView(
         number=number,
         outcome=outcome,
@@ -147,7 +147,7 @@ def _check(number: int, outcome: CheckOutcome, evidence: EvidenceEntry, masks: M
     )
 
 
-def _finding(finding: Finding, masks: Mapping[str, str]) -> FindingView:
+def _finding(finding: Finding) -> FindingView:
     """``data`` is a check's own form, so what looks like neither paths nor examples is left to the JSON report."""
     paths = finding.data.get("paths")
     others = finding.data.get("other_paths")
@@ -156,23 +156,17 @@ def _finding(finding: Finding, masks: Mapping[str, str]) -> FindingView:
         finding,
         tuple(text for text in texts if text),
         others if isinstance(others, int) else 0,
-        tuple(_examples(finding, masks)),
+        tuple(_examples(finding)),
     )
 
 
-def _examples(finding: Finding, masks: Mapping[str, str]) -> Iterator[str]:
-    """The rows that a finding names, with their values.
-
-    Values were masked when they were measured. What lineage has learnt since hides them here too: evidence that was
-    made beside the data may not have known it.
-    """
-    examples, columns = finding.data.get("examples"), finding.data.get("columns")
-    names = [str(name) for name in columns] if isinstance(columns, list) else []
-    hidden = sorted({masks[name] for name in names if name in masks})
+def _examples(finding: Finding) -> Iterator[str]:
+    """The rows that a finding names, with their values."""
+    examples = finding.data.get("examples")
     for example in examples if isinstance(examples, list) else []:
         if not isinstance(example, dict):
             continue
-        value = ", ".join(hidden) or str(example.get("value"))
+        value = str(example.get("value"))
         yield value if example.get("row") is None else f"row {example.get('row')}: {value}"
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from audits.measuring import KnownAncestry
 from governance.types.ancestry import Ancestry
 from governance.types.provenance import ProvenanceFact
-from policies.masks import masks_of
+from governance.types.results import CheckResult, CheckStatus, Finding
+from governance.types.value import Severity
+from policies.masks import masked, masks_of, shows_values
 from tests.support.evidence import facts, write
 
 
@@ -43,3 +45,36 @@ def test_categories_come_from_the_document_and_from_lineage(tmp_path: Path) -> N
 
 def test_without_lineage_only_what_is_declared_is_masked(tmp_path: Path) -> None:
     assert masks_of(facts(write(tmp_path / "a.csv", {"a": [1]})), {}) == {}
+
+
+def finding(**data: Any) -> Finding:
+    return Finding(code="schema.isin", severity=Severity.HIGH, message="two rows", data=data)
+
+
+def result(*findings: Finding, **details: Any) -> CheckResult:
+    return CheckResult(
+        check="schema", check_version="1", status=CheckStatus.FAILED, reason="schema.broken", message="broken",
+        findings=findings, details=details,
+    )  # fmt: skip
+
+
+def test_values_of_a_judged_result_give_way_to_categories_wherever_they_stand() -> None:
+    names = finding(columns=["name", "age"], examples=[{"row": 3, "value": "name=Ada, age=36"}])
+    ages = finding(columns=["age"], examples=[{"row": 4, "value": "99"}])
+    shown = result(names, ages, failing_values=["99", "name=Ada, age=36"], masked={}, failing_rows=[3, 4])
+    hidden = masked(shown, {"name": "[user.name]", "other": "[user]"})
+    assert hidden.findings[0].data["examples"] == [{"row": 3, "value": "[user.name]"}]
+    assert hidden.findings[1] == ages
+    assert hidden.details == {
+        "failing_values": ["99", "[user.name]"],
+        "masked": {"name": "[user.name]"},
+        "failing_rows": [3, 4],
+    }
+    assert masked(hidden, {"name": "[user.name]"}) == hidden
+
+
+def test_a_result_that_shows_no_masked_column_stays_as_it_is() -> None:
+    shown = result(finding(columns=["age"], examples=[{"row": 4, "value": "99"}]), finding(paths=[]))
+    assert masked(shown, {"name": "[user.name]"}) is shown
+    assert shows_values(shown)
+    assert not shows_values(result(finding(columns=["age"], examples=[])))

@@ -1,5 +1,6 @@
 """Drift: the numbers against scipy, the intervals against simulation, the verdicts against both."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from audits.measuring import KnownAncestry
 from governance.errors import MeasurementRefused
 from governance.types.results import CheckStatus
 from policies.quality.drift import chi_square, ks_distance, ks_p, pool, psi
-from tests.policies.quality.build import facts_of, judged, reading
+from tests.policies.quality.build import facts_of, judged, measured, reading
+from tests.policies.test_masks import ancestry
 
 SAMPLES = st.lists(st.integers(-5, 5), min_size=2, max_size=60)
 COUNTS = st.lists(st.integers(1, 50), min_size=3, max_size=3)
@@ -164,3 +167,13 @@ def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     none = facts_of(tmp_path, pl.DataFrame({"a": [1]}), tables={"reference": {"b": [1]}})
     with pytest.raises(MeasurementRefused, match="columns that both tables have"):
         judged(none, drift=[{}])
+
+
+def test_categories_of_a_personal_column_are_numbered(tmp_path: Path) -> None:
+    columns = [{"path": "email", "categories": ["user.contact.email"]}]
+    table = {"email": ["ada@example.org"] * 150 + ["bob@example.org"] * 50, "plan": ["a", "b"] * 100}
+    known = replace(facts_of(tmp_path, table, tables={"reference": table}), lineage=KnownAncestry(ancestry(columns)))
+    body = measured(known, drift=[{"reference": "reference"}]).model_dump_json()
+    assert "@example.org" not in body
+    assert '"values":["[user.contact.email] 1","[user.contact.email] 2","other"]' in body
+    assert '"values":["a","b","other"]' in body
