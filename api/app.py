@@ -11,6 +11,7 @@ from starlette.types import Lifespan
 from api import errors, examples
 from api.names import EncodedNames
 from api.routers import (
+    deployments,
     evidence,
     gate,
     health,
@@ -33,12 +34,14 @@ from api.routers import (
     proof,
     reports,
     retention,
+    revocations,
     schemas,
     webhooks,
 )
 from api.state import State
 from audits.context import GateContext
 from audits.policies import install_packs
+from audits.running import DeploymentTask
 from audits.work import EvaluationTask
 from governance import __version__
 from governance.access.identities import Identities
@@ -73,7 +76,7 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, models, policies, schemas, gate, reports, proof, keys,
+    evidence, models, policies, schemas, gate, revocations, deployments, reports, proof, keys,
     webhooks,
 )  # fmt: skip
 """The modules whose routes the application serves."""
@@ -109,7 +112,7 @@ def build_tasks(settings: Settings, *, clock: Clock = system_clock) -> list[Task
 def _tasks(database: Database, context: GateContext) -> list[Task]:
     """Evaluations, and what the settings ask for besides: sending events on, and pruning by age."""
     asked = context.settings.lineage
-    tasks: list[Task] = [EvaluationTask(database, context)]
+    tasks: list[Task] = [EvaluationTask(database, context), DeploymentTask(database)]
     if asked.forward_to is not None:
         # A transport tries several times before it gives up, which takes longer than a row of other work is held.
         lease_seconds = 4 * context.settings.work.lease_seconds

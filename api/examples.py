@@ -26,6 +26,25 @@ MODEL: dict[str, Any] = {
     "kind": "classifier",
     "framework": "scikit-learn",
 }
+COSIGNED: dict[str, Any] = {
+    "note": "assay.bank.example/log\n145\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "\u2014 assay.bank.example/log dGVzdA==\n\u2014 witness.example/w1 dGVzdA==\n"
+}
+VERIFY: dict[str, Any] = {"digest": SUBJECT["digest"], "environment": "prod"}
+REVOCATION: dict[str, Any] = {
+    "cause": "data_recalled",
+    "reason": "The bureau withdrew the scores of March; the model was trained on them.",
+}
+DEPLOYMENT: dict[str, Any] = {
+    "decision_id": "01957a38-77c2-7e0f-a1d4-0b9c8d7e6f50",
+    "digest": SUBJECT["digest"],
+    "environment": "prod",
+    "platform_namespace": "k8s://cluster-b/claims",
+    "endpoint": "triage",
+    "revision": "7",
+    "kind": "online",
+    "traffic_percent": 100,
+}
 MANIFEST: dict[str, Any] = {
     "kind": "assay.evidence/v1",
     "subject": SUBJECT,

@@ -32,7 +32,7 @@ class RevocationRow(Row):
 class DeploymentRow(Row):
     """A deployment bound to a decision that was valid, or to a grant of break-glass; ``body`` is as it was asked for.
 
-    ``id`` is the id of its run in lineage.
+    ``id`` is the id of its run in lineage; ``place`` is the digest of environment, platform and endpoint.
     """
 
     __tablename__ = "deployment"
@@ -43,6 +43,7 @@ class DeploymentRow(Row):
     grant_id: Mapped[str | None] = mapped_column(sa.Text)
     subject_digest: Mapped[str] = mapped_column(sa.Text)
     environment: Mapped[str] = mapped_column(sa.Text)
+    place: Mapped[str] = mapped_column(sa.Text, index=True)
     body: Mapped[bytes] = mapped_column(sa.LargeBinary)
     principal: Mapped[str] = mapped_column(sa.Text)
     deployer: Mapped[str] = mapped_column(sa.Text)

@@ -29,7 +29,11 @@ _STANDARD = {
     "errorMessage": "1-0-1/ErrorMessageRunFacet",
     "test": "1-0-1/TestRunFacet",
 }
-_OWN = {"assay_decision": "1-0-0/AssayDecisionRunFacet"}
+_OWN = {
+    "assay_decision": "1-0-0/AssayDecisionRunFacet",
+    "assay_deployment": "1-0-0/AssayDeploymentRunFacet",
+    "assay_traffic": "1-0-0/AssayTrafficInputDatasetFacet",
+}
 
 _TEST_STATUS = {
     CheckStatus.PASSED: ("pass", "error"),

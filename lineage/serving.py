@@ -15,7 +15,7 @@ from lineage.descriptions import Known, describe_runs
 from lineage.events import read_stored
 from lineage.facet_values import facets_of
 from lineage.fact_tables import DATASET_FACETS, RUN_FACETS, DeploymentRow, FacetKeysRow, FacetRow
-from lineage.identity import stamp_after, stamp_time
+from lineage.identity import run_identity, stamp_after, stamp_time
 from lineage.reading import Reader, among, nodes_by_id, until
 from lineage.subjects import found_dataset
 from lineage.tables import INPUT, OUTPUT, EventRow, NodeRow, PayloadRow, RunDatasetRow, RunRow
@@ -96,6 +96,28 @@ def serving(
     following = (page[-1][2].environment, page[-1][0].id) if len(found) > limit and page else None
     facets = _facets(question.known, page)
     return Served(tuple(_deployment(question, run, node, facets[run.id]) for run, node, _ in page), following)
+
+
+def named_decisions(unit: Reader) -> list[tuple[str, str]]:
+    """Run id and decision id of every deployment that lineage knows, open or not; an empty id where none is named."""
+    query = sa.select(RunRow.run_id, DeploymentRow.decision_id).join(DeploymentRow, DeploymentRow.run_id == RunRow.id)
+    return [(run_id, decision_id or "") for run_id, decision_id in unit.session.execute(query.order_by(RunRow.id))]
+
+
+def deployment_of(unit: Reader, run_id: str) -> Deployment | None:
+    """The deployment that a run is, as lineage knows it now; None where no event told of one."""
+    query = (
+        sa.select(RunRow, DeploymentRow)
+        .join(DeploymentRow, DeploymentRow.run_id == RunRow.id)
+        .where(RunRow.identity == run_identity(run_id))
+    )
+    found = unit.session.execute(query).one_or_none()
+    if found is None:
+        return None
+    run, row = found
+    known = Known(unit, Aliases(unit, None), None)
+    node = describe_runs(known, [run])[run.id]
+    return _deployment(_Question(known), run, node, json.loads(row.facet))
 
 
 def _candidates(

@@ -1,8 +1,10 @@
 """Answers at run level as JSON. Pure: values in, documents out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.routers.lineage_shapes import time_text
+from audits.running import Running
 from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, RunNode
 from lineage.findings import FoundInEvent, FoundInRun, Page
 from lineage.levels import weakest_path
@@ -49,11 +51,13 @@ def _run(run: RunNode) -> dict[str, Any]:
     }
 
 
-def serving_document(found: Served, as_of: Any, following: str | None) -> dict[str, Any]:
-    """The deployments of a page."""
+def serving_document(found: Served, as_of: Any, following: str | None, judged: Mapping[str, Running]) -> dict[str, Any]:
+    """The deployments of a page, each with what its decision was and is worth."""
     return {
         "as_of": time_text(as_of),
-        "deployments": [_deployment(deployment) for deployment in found.deployments],
+        "deployments": [
+            {**_deployment(deployment), **judged[deployment.run.run_id].document()} for deployment in found.deployments
+        ],
         "next_cursor": following,
     }
 

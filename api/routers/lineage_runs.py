@@ -16,6 +16,7 @@ from api.routers.lineage_run_shapes import (
     run_document,
     serving_document,
 )
+from audits.running import running
 from governance.errors import InputRefused
 from lineage.aliases import Aliases
 from lineage.ancestry import trace_found
@@ -88,7 +89,8 @@ def what_serves(request: Request, unit: ReadingUnit, asked: Annotated[ServingAsk
         after = (environment, number)
     found = serving(unit, usable("environment", asked.environment), as_of, after, asked.limit)
     following = None if found.following is None else cursor_text(found.following)
-    return tagged(request, serving_document(found, as_of, following))
+    judged = running(unit, found.deployments, at=as_of or unit.now)
+    return tagged(request, serving_document(found, as_of, following, judged))
 
 
 class EvidenceAsked(BaseModel):

@@ -25,7 +25,7 @@ Named = Annotated[str | None, Query(min_length=1, max_length=2048)]
     "",
     summary="Register a model version",
     status_code=201,
-    dependencies=[permit("model.write")],
+    dependencies=[permit("model.write", scoped=True)],
     openapi_extra=examples.body(ModelRegistration, examples.MODEL),
     responses={200: {"description": "It was registered before, with the same words"}},
 )
@@ -51,7 +51,7 @@ class ModelsAsked(BaseModel):
     cursor: Annotated[str | None, Query(max_length=2048, description="`next_cursor` of the page before.")] = None
 
 
-@router.get("", summary="Registered model versions", dependencies=[permit("read")])
+@router.get("", summary="Registered model versions", dependencies=[permit("read", scoped=True)])
 def models(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[ModelsAsked, Query()]) -> dict[str, Any]:
     """In the order of their registration, those of a namespace or name where one is given."""
     after = -1 if asked.cursor is None else cursor_values(asked.cursor, (int,))[0]
@@ -66,7 +66,7 @@ def models(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[ModelsAsk
     }
 
 
-@router.get("/{digest}", summary="A registered model version", dependencies=[permit("read")])
+@router.get("/{digest}", summary="A registered model version", dependencies=[permit("read", scoped=True)])
 def model(unit: ReadingUnit, principal: PrincipalOf, digest: str) -> dict[str, Any]:
     """The version whose bytes have this digest (`sha256:...`)."""
     return _document(registry.model_of(unit, digest.replace("\x00", ""), principal))

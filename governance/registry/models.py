@@ -3,6 +3,7 @@
 Registering says nothing to lineage: that somebody named a model is no evidence of where it came from.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,8 @@ from governance.types.subject import Subject
 from governance.types.value import Digest, Value
 
 Reader = Unit | ReadUnit
+
+LEAF_KIND = "model"
 
 
 class RegisteredModel(Value):
@@ -63,13 +66,7 @@ def register(unit: Unit, registration: ModelRegistration, principal: Principal) 
     earlier = _earlier(unit, registration)
     if earlier is not None:
         return _same(earlier, registration), False
-    leaf = {
-        "kind": "model.registration/v1",
-        "model": digest(_identity(registration)),
-        "digest": registration.digest,
-        "registration": sha256(body),
-        "by": principal.id,
-    }
+    leaf = Leaf(kind=LEAF_KIND, body=_leaf(registration, principal.id))
     row = {
         "digest": registration.digest,
         "identity": digest(_identity(registration)),
@@ -83,7 +80,7 @@ def register(unit: Unit, registration: ModelRegistration, principal: Principal) 
         "registered_at": unit.now,
         "registered_by": principal.id,
         "registrar": principal.name,
-        "log_index": append(unit, [Leaf(kind="model", body=canonical(leaf))])[0],
+        "log_index": append(unit, [leaf])[0],
     }
     insert = sqlite.insert if unit.dialect == "sqlite" else postgresql.insert
     unit.session.execute(insert(RegisteredModelRow).values(**row))
@@ -160,6 +157,30 @@ def models(
         after = rows[-1].log_index
     page = found[:limit]
     return page, page[-1].log_index if len(found) > limit and page else None
+
+
+def model_leaves(unit: Reader) -> Iterator[tuple[int, bytes | None]]:
+    """Index and body of the leaf that each registered model ought to have; null where its columns say otherwise."""
+    for row in unit.session.scalars(sa.select(RegisteredModelRow).order_by(RegisteredModelRow.log_index)):
+        told = _registration(row.body)
+        columns = (row.digest, row.identity, row.namespace, row.name, row.version, row.risk_tier, row.objective)
+        is_same = columns == (
+            told.digest, digest(_identity(told)), told.namespace, told.name, told.version, told.risk_tier,
+            told.objective,
+        )  # fmt: skip
+        yield row.log_index, _leaf(told, row.registered_by) if is_same else None
+
+
+def _leaf(registration: ModelRegistration, by: str) -> bytes:
+    return canonical(
+        {
+            "kind": "model.registration/v1",
+            "model": digest(_identity(registration)),
+            "digest": registration.digest,
+            "registration": registration.value_digest(),
+            "by": by,
+        }
+    )
 
 
 def _require_sight(principal: Principal, registration: ModelRegistration) -> None:

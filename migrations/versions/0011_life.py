@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("grant_id", sa.Text(), nullable=True),
         sa.Column("subject_digest", sa.Text(), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
         sa.Column("deployer", sa.Text(), nullable=False),
@@ -74,6 +75,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("principal", "idempotency_key", name=op.f("uq_deployment_principal_idempotency_key")),
         sa.UniqueConstraint("log_index", name=op.f("uq_deployment_log_index")),
     )
+    op.create_index(op.f("ix_deployment_place"), "deployment", ["place"])
     op.create_table(
         "deployment_end",
         sa.Column("deployment_id", sa.Text(), nullable=False),
