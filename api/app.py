@@ -40,7 +40,7 @@ from api.routers import (
 )
 from api.state import State
 from audits.context import GateContext
-from audits.policies import install_packs
+from audits.publishing import install_packs
 from audits.running import DeploymentTask
 from audits.work import EvaluationTask
 from governance import __version__

@@ -29,7 +29,7 @@ VERDICT_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the story plays: its folder, the service's address, the keys and the example's files."""
+    """Where the story plays: its folder, the service's address, its key and the example's files."""
 
     folder: Path
     example: Path
@@ -47,17 +47,20 @@ def play(folder: Path, *, leave_up: bool) -> None:
     began = time.monotonic()
     folder = folder.resolve()
     _fresh(folder)
-    _step("Setting up an embedded database, signing keys and a service key")
-    key = set_up(folder / "service", f"sqlite:///{folder / 'service' / 'assay.db'}", name="demo")
-    if key is None:
+    _step("Setting up an embedded database, signing keys, a service key and a key for the author of policies")
+    keys = set_up(folder / "service", f"sqlite:///{folder / 'service' / 'assay.db'}", name="demo")
+    if keys is None:
         raise RuntimeError("the folder was made anew, and holds keys all the same")
     with _service(folder) as url:
-        stage = Stage(folder, home() / "examples" / "credit_line", url, key)
-        with Client(url, key) as client:
+        stage = Stage(folder, home() / "examples" / "credit_line", url, keys.service)
+        with Client(url, keys.author) as author:
+            written = author.store_policy("credit-line", (stage.example / "policy.yaml").read_bytes())
+        with Client(url, stage.key) as client:
+            client.publish_policy("credit-line", written["version"], note="the story's policy")
             _tell(stage, client)
         typer.echo(f"\nDone in {time.monotonic() - began:.0f} s. Everything lies in {folder}")
         if leave_up:
-            typer.echo(f"The service stays at {url}; its key: {key}. Interrupt to stop it.")
+            typer.echo(f"The service stays at {url}; its key: {keys.service}. Interrupt to stop it.")
             _wait_for_interrupt()
 
 
@@ -108,7 +111,6 @@ def _address(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> st
 
 def _tell(stage: Stage, client: Client) -> None:
     (stage.folder / "trust.json").write_bytes(client.trust())
-    client.publish_policy("credit-line", (stage.example / "policy.yaml").read_bytes())
     typer.echo(
         "\nA bank wants to offer a credit line to people whose predicted income is above 50,000 US dollars.\n"
         "Sex and race are not features of the model."

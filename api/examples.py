@@ -71,6 +71,7 @@ POLICY: dict[str, Any] = {
     ],
     "on_warn": "review",
 }
+PUBLICATION: dict[str, Any] = {"stage": "enforce", "note": "Agreed by the model risk committee."}
 SCHEMA: dict[str, Any] = {
     "strict": True,
     "min_rows": 1000,

@@ -26,6 +26,7 @@ def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
         "valid_until": decision.document()["valid_until"],
         "input_digest": decision.input_digest,
         "decision_digest": row.digest,
+        "warnings": [preview.document() for preview in decision.previews if preview.stage == "warn"],
         "waivers_used": [],
         "break_glass": None,
         "links": {

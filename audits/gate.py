@@ -9,20 +9,20 @@ from audits import store
 from audits.context import GateContext
 from audits.decision import Combined, combine
 from audits.evidence import seal
-from audits.judging import Case, outcome, result_digests, to_measure
-from audits.plan import Planned, plan
-from audits.policies import choose
-from audits.schemas import with_documents
+from audits.judging import Case, case_of, outcome, result_digests, to_measure
+from audits.plan import Planned
+from audits.policies import Place, choose
+from audits.previews import judged
 from audits.tables import DecisionRow, EvaluationRow
 from governance import __version__
 from governance.canonical import digest
-from governance.check import Facts
 from governance.clock import rfc3339, uuid7
 from governance.database import Unit
 from governance.errors import AssayError, Conflict, InputRefused
 from governance.jobs.lease import QUEUED
+from governance.registry.models import registered
 from governance.types.ancestry import Ancestry
-from governance.types.decision import CheckOutcome, Decision
+from governance.types.decision import CheckOutcome, Decision, Preview
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.policy import PolicyReference
@@ -59,7 +59,8 @@ def request(
     evidence = _evidence(unit, body)
     manifest_digest = _manifest_digest(unit, evidence, body)
     ancestry = StoredLineage(unit).ancestry(body.subject)
-    policy = choose(unit, name=body.policy, environment=body.environment, risk_tier=_risk_tier(ancestry))
+    choice = choose(unit, name=body.policy, place=_place(unit, body, ancestry))
+    policy = choice.policy
     values = {
         "id": str(uuid7(unit.now)),
         "state": QUEUED,
@@ -72,6 +73,8 @@ def request(
         "policy_name": policy.name if policy else None,
         "policy_version": policy.version if policy else None,
         "policy_digest": policy.digest if policy else None,
+        "policy_gap": choice.gap.document() if choice.gap else None,
+        "previews": [tried.document() for tried in choice.tried],
         "manifest_digest": manifest_digest,
         "evidence": evidence,
         "nonce": secrets.token_hex(16),
@@ -83,7 +86,8 @@ def request(
         return _replayed(_first_of(unit, principal, key), body_digest)
     identifier = row.id  # after the commit the row can no longer be asked
     case, planned = _case(unit, row)
-    if case and to_measure(unit, case, planned, now=unit.now):
+    # What is only tried is left to a worker, which goes on without it where it faults: this request must not fail.
+    if choice.tried or (case and to_measure(unit, case, planned, now=unit.now)):
         unit.after_commit(lambda: ring(identifier))
     else:
         _conclude(unit, context, row, case, planned)
@@ -137,25 +141,23 @@ def _manifest_digest(unit: Unit, evidence: list[str], body: EvaluationRequest) -
     return next(iter(manifests), None)
 
 
-def _risk_tier(ancestry: Ancestry) -> str | None:
-    return next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
+def _place(unit: Unit, body: EvaluationRequest, ancestry: Ancestry) -> Place:
+    """What decides on the policy: what the registry says of the model, else what lineage does."""
+    known = registered(unit, body.subject.digest)
+    tier = next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
+    return Place(
+        environment=body.environment,
+        at=unit.now,
+        risk_tier=known.risk_tier if known else tier,
+        jurisdictions=frozenset(known.jurisdictions if known else ()),
+    )
 
 
 def _case(unit: Unit, row: EvaluationRow) -> tuple[Case | None, list[Planned]]:
     """What the evaluation judges, and its plan; no case when no policy applies."""
     if row.policy_digest is None:
         return None, []
-    body = EvaluationRequest.model_validate(row.request)
-    manifest = store.fetch(unit, row.manifest_digest, Manifest) if row.manifest_digest else None
-    policy = with_documents(unit, store.policy(unit, row.policy_digest), manifest)
-    facts = Facts(
-        subject=body.subject,
-        environment=body.environment,
-        evaluated_at=unit.now,
-        manifest=manifest,
-        lineage=StoredLineage(unit),
-    )
-    return Case(row, policy, manifest, facts), plan(policy, environment=body.environment)
+    return case_of(unit, row, row.policy_digest)
 
 
 def missing(unit: Unit, row: EvaluationRow) -> list[Planned]:
@@ -177,13 +179,16 @@ def _conclude(
 ) -> DecisionRow | None:
     outcomes = [outcome(unit, case, check, now=unit.now) for check in planned] if case else []
     combined = combine(case.policy if case else None, {item.id: item.result for item in outcomes})
+    if case is None and row.policy_gap is not None:
+        combined = Combined(Verdict.INDETERMINATE, (Reason.model_validate(row.policy_gap),))
     if combined.verdict is Verdict.PENDING:
         if row.deadline is None or unit.now < row.deadline:
             row.state = "awaiting_review"
             unit.session.flush()
             return None
         combined = _review_missed(combined)
-    return _end(unit, context, row, outcomes, combined, manifest=case.manifest if case else None)
+    manifest = case.manifest if case else None
+    return _end(unit, context, row, outcomes, combined, manifest=manifest, previews=judged(unit, row))
 
 
 def _end(
@@ -194,8 +199,9 @@ def _end(
     combined: Combined,
     *,
     manifest: Manifest | None,
+    previews: tuple[Preview, ...] = (),
 ) -> DecisionRow:
-    decision = _decision(unit, context, row, outcomes, combined)
+    decision = _decision(unit, context, row, outcomes, combined, previews=previews)
     sealed = seal(unit, context, decision, evaluation=row, manifest=manifest)
     row.state = "done"
     unit.session.flush()
@@ -212,7 +218,13 @@ def _review_missed(combined: Combined) -> Combined:
 
 
 def _decision(
-    unit: Unit, context: GateContext, row: EvaluationRow, outcomes: list[CheckOutcome], combined: Combined
+    unit: Unit,
+    context: GateContext,
+    row: EvaluationRow,
+    outcomes: list[CheckOutcome],
+    combined: Combined,
+    *,
+    previews: tuple[Preview, ...],
 ) -> Decision:
     body = EvaluationRequest.model_validate(row.request)
     policy = _reference(row)
@@ -232,6 +244,7 @@ def _decision(
         "nonce": row.nonce,
         "engine": ENGINE,
         "evaluated_at": rfc3339(unit.now),
+        **({"previews": row.previews} if row.previews else {}),
     }
     allowed = combined.verdict is Verdict.ALLOW and row.policy_digest is not None
     validity = store.policy(unit, row.policy_digest).validity if allowed and row.policy_digest else None
@@ -253,6 +266,7 @@ def _decision(
         ancestry_digest=ancestry_digest,
         nonce=row.nonce,
         context=body.context,
+        previews=previews,
     )
 
 

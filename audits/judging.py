@@ -5,27 +5,56 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audits import store
-from audits.plan import Planned, pick
+from audits.plan import Planned, pick, plan
+from audits.schemas import with_documents
 from audits.tables import EvaluationRow, MeasurementRow
 from governance.check import Facts
 from governance.database import Unit
 from governance.errors import AssayError
 from governance.types.decision import CheckOutcome
+from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.policy import Policy
 from governance.types.results import CheckResult, CheckStatus, Finding, Measurement, Origin
 from governance.types.value import Severity, duration
+from lineage.view import StoredLineage
 from policies.masks import masked, masks_of, shows_values
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What an evaluation judges: its row, its policy and manifest, and the facts that inline checks look at."""
+    """What an evaluation judges: its row, its policy and manifest, and the facts that inline checks look at.
+
+    ``tried`` is the digest of the policy where it is only tried beside the one in force.
+    """
 
     row: EvaluationRow
     policy: Policy
     manifest: Manifest | None
     facts: Facts
+    tried: str | None = None
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """Faults of the measurements made for this policy."""
+        return [fault for fault in self.row.faults if fault.get("tried") == self.tried]
+
+
+def case_of(
+    unit: Unit, row: EvaluationRow, policy_digest: str, *, tried: str | None = None
+) -> tuple[Case, list[Planned]]:
+    """What the evaluation judges under a policy, and the plan of its checks."""
+    body = EvaluationRequest.model_validate(row.request)
+    manifest = store.fetch(unit, row.manifest_digest, Manifest) if row.manifest_digest else None
+    policy = with_documents(unit, store.policy(unit, policy_digest), manifest)
+    facts = Facts(
+        subject=body.subject,
+        environment=body.environment,
+        evaluated_at=unit.now,
+        manifest=manifest,
+        lineage=StoredLineage(unit),
+    )
+    return Case(row, policy, manifest, facts, tried), plan(policy, environment=body.environment)
 
 
 def stored_for(unit: Unit, planned: Planned, manifest_digest: str) -> list[MeasurementRow]:
@@ -95,7 +124,7 @@ def _inline(unit: Unit, case: Case, planned: Planned) -> tuple[CheckResult, str 
 
 
 def _unanswered(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> CheckResult:
-    fault = next((fault for fault in case.row.faults if fault["check"] == planned.check.id), None)
+    fault = next((fault for fault in case.faults if fault["check"] == planned.check.id), None)
     if fault is not None:
         return _broken(planned, CheckStatus.ERROR, fault["code"], fault["message"], fault["remedy"])
     if case.manifest is None or case.row.manifest_digest is None:
@@ -142,14 +171,14 @@ def _broken(planned: Planned, status: CheckStatus, code: str, message: str, reme
     )
 
 
-def to_measure(unit: Unit, case: Case, plan: Sequence[Planned], *, now: datetime) -> list[Planned]:
+def to_measure(unit: Unit, case: Case, planned_checks: Sequence[Planned], *, now: datetime) -> list[Planned]:
     """Checks whose measurement has yet to be made here: planned, without acceptable evidence, and not refused."""
     if case.row.manifest_digest is None or _is_too_old(unit, case, now):
         return []
-    refused = {fault["check"] for fault in case.row.faults}
+    refused = {fault["check"] for fault in case.faults}
     return [
         planned
-        for planned in plan
+        for planned in planned_checks
         if planned.check.place == "process"
         and planned.check.id not in refused
         and found(unit, case, planned, now=now) is None

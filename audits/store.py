@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow, PolicyVersionRow
+from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow
 from governance.canonical import canonical, digest, read_json, sha256
 from governance.database import ReadUnit, Row, Unit
-from governance.errors import Conflict, NotFound
+from governance.errors import NotFound
 from governance.types.decision import Decision
 from governance.types.manifest import Manifest
-from governance.types.policy import Policy, PolicyReference
+from governance.types.policy import Policy
 from governance.types.results import Measurement, Origin
 from governance.types.subject import Subject
 from governance.types.value import Value
@@ -65,50 +65,6 @@ def _parsed_policy(body: bytes) -> Policy:
 def policy(unit: AnyUnit, name: str) -> Policy:
     """The policy under a digest."""
     return _parsed_policy(body_of(unit, name))
-
-
-def _reference(row: PolicyVersionRow) -> PolicyReference:
-    return PolicyReference(name=row.name, version=row.version, digest=row.digest)
-
-
-def latest_policy(unit: AnyUnit, name: str) -> PolicyReference | None:
-    """The newest version of a policy; None when there is none."""
-    row = unit.session.scalars(
-        sa.select(PolicyVersionRow).where(PolicyVersionRow.name == name).order_by(PolicyVersionRow.version.desc())
-    ).first()
-    return _reference(row) if row else None
-
-
-def latest_policies(unit: AnyUnit) -> list[PolicyReference]:
-    """The newest version of every policy, by name."""
-    newest: dict[str, PolicyReference] = {}
-    for row in unit.session.scalars(
-        sa.select(PolicyVersionRow).order_by(PolicyVersionRow.name, PolicyVersionRow.version)
-    ):
-        newest[row.name] = _reference(row)
-    return list(newest.values())
-
-
-def policy_version(unit: AnyUnit, name: str, version: int) -> PolicyReference | None:
-    """One version of a policy; None when there is none."""
-    row = unit.session.get(PolicyVersionRow, (name, version))
-    return _reference(row) if row else None
-
-
-def add_policy(unit: Unit, value: Policy, *, version: int, by: str) -> PolicyReference:
-    """Keep one version of a policy.
-
-    Raises:
-        Conflict: somebody published this version at the same moment.
-    """
-    reference = PolicyReference(name=value.name, version=version, digest=keep(unit, "policy", value))
-    if not _insert_new(unit, PolicyVersionRow, {**reference.document(), "recorded_at": unit.now, "recorded_by": by}):
-        raise Conflict(
-            expected=f"to publish version {version} of {value.name!r}",
-            found="that version, published at the same moment",
-            remedy="Look at it and publish again.",
-        )
-    return reference
 
 
 def add_evidence(unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Tables of the gate: content-addressed documents, policies, evidence, measurements, evaluations and decisions.
+"""Tables of the gate: content-addressed documents, evidence, measurements, evaluations and decisions.
 
 All but the evaluation, whose row is work in progress, are append-only; triggers on both databases refuse changes.
 """
@@ -20,18 +20,6 @@ class DocumentRow(Row):
     digest: Mapped[str] = mapped_column(sa.Text, primary_key=True)
     kind: Mapped[str] = mapped_column(sa.Text)
     body: Mapped[bytes] = mapped_column(sa.LargeBinary)
-
-
-class PolicyVersionRow(Row):
-    """One version of a policy, in force from when it was recorded until the next."""
-
-    __tablename__ = "policy_version"
-
-    name: Mapped[str] = mapped_column(sa.Text, primary_key=True)
-    version: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
-    digest: Mapped[str] = mapped_column(sa.ForeignKey("document.digest"))
-    recorded_at: Mapped[datetime]
-    recorded_by: Mapped[str] = mapped_column(sa.Text)
 
 
 class EvidenceRow(Row):
@@ -68,7 +56,11 @@ class MeasurementRow(Row):
 
 
 class EvaluationRow(LeasedRow, Row):
-    """A gate request and the work it needs. Its answer, once given, is the decision's."""
+    """A gate request and the work it needs. Its answer, once given, is the decision's.
+
+    Where no policy applies, ``policy_gap`` is the reason for it, if there is a particular one. ``previews`` names the
+    versions in shadow or warning that are judged beside the policy.
+    """
 
     __tablename__ = "evaluation"
     __table_args__ = (
@@ -84,6 +76,8 @@ class EvaluationRow(LeasedRow, Row):
     policy_name: Mapped[str | None] = mapped_column(sa.Text)
     policy_version: Mapped[int | None]
     policy_digest: Mapped[str | None] = mapped_column(sa.ForeignKey("document.digest"))
+    policy_gap: Mapped[dict[str, object] | None] = mapped_column(Document)
+    previews: Mapped[list[dict[str, object]] | None] = mapped_column(Document)
     manifest_digest: Mapped[str | None] = mapped_column(sa.ForeignKey("document.digest"))
     evidence: Mapped[list[str]] = mapped_column(Document)
     nonce: Mapped[str] = mapped_column(sa.Text)

@@ -16,6 +16,7 @@ from audits.evidence import artifact_uris
 from audits.gate import abandon, conclude, known_ancestry, missing
 from audits.judging import collected_at_of
 from audits.measuring import Job
+from audits.previews import tried_of, unmeasured
 from audits.runner import Fault, fault_of, measure
 from audits.tables import EvaluationRow
 from governance.database import Database, Unit
@@ -80,10 +81,17 @@ class EvaluationTask:
         log.info("evaluation.concluded", evaluation=taken.key, verdict=verdict)
 
     def _measure(self, taken: Claim, alive: Callable[[], bool]) -> None:
+        """Measure what is missing for the policy in force, and then for versions that are tried beside it."""
+        with self._database.read_unit() as unit:
+            tried = [one.policy.digest for one in tried_of(store.evaluation(unit, taken.key))]
+        for policy_digest in (None, *tried):
+            self._measure_for(taken, alive, policy_digest)
+
+    def _measure_for(self, taken: Claim, alive: Callable[[], bool], tried: str | None) -> None:
         """Measure what is missing, keeping each measurement as it arrives, so that a takeover repeats little."""
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
-            job = None if _is_hopeless(row) else self._job(unit, row)
+            job = None if _is_hopeless(row) else self._job(unit, row, tried)
             if job is None:
                 return
             manifest_digest = row.manifest_digest or ""
@@ -91,7 +99,7 @@ class EvaluationTask:
             seconds = self._seconds_left(row, unit.now)
             gave_up = row.attempts > MAX_ATTEMPTS or seconds <= 0
         if gave_up:
-            self._keep_faults(taken, [_given_up(check.id) for check in job.checks])
+            self._keep_faults(taken, [_given_up(check.id) for check in job.checks], tried)
             return
 
         def keep(measurement: Measurement) -> None:
@@ -99,7 +107,7 @@ class EvaluationTask:
                 held(unit, EvaluationRow, taken.key, taken.token)
                 store.add_measurement(unit, measurement, manifest_digest=manifest_digest, collected_at=collected)
 
-        self._keep_faults(taken, self._run_job(job, seconds, keep, alive))
+        self._keep_faults(taken, self._run_job(job, seconds, keep, alive), tried)
 
     def _run_job(
         self, job: Job, seconds: float, keep: Callable[[Measurement], None], alive: Callable[[], bool]
@@ -114,8 +122,8 @@ class EvaluationTask:
         except AssayError as fault:
             return [fault_of(check.id, fault) for check in job.checks]
 
-    def _job(self, unit: Unit, row: EvaluationRow) -> Job | None:
-        planned = missing(unit, row)
+    def _job(self, unit: Unit, row: EvaluationRow, tried: str | None) -> Job | None:
+        planned = missing(unit, row) if tried is None else unmeasured(unit, row, tried)
         if not planned or row.manifest_digest is None:
             return None
         body = EvaluationRequest.model_validate(row.request)
@@ -134,12 +142,13 @@ class EvaluationTask:
         limit = self._context.settings.gate.measure_seconds
         return limit if row.deadline is None else min(limit, (row.deadline - now).total_seconds())
 
-    def _keep_faults(self, taken: Claim, faults: Sequence[Fault]) -> None:
+    def _keep_faults(self, taken: Claim, faults: Sequence[Fault], tried: str | None) -> None:
         if not faults:
             return
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
-            row.faults = [*row.faults, *(asdict(fault) for fault in faults)]
+            whose = {} if tried is None else {"tried": tried}
+            row.faults = [*row.faults, *(asdict(fault) | whose for fault in faults)]
 
 
 def _is_hopeless(row: EvaluationRow) -> bool:

@@ -91,9 +91,24 @@ class Client:
         """Submit a signed test result and give its digest."""
         return str(self._document("POST", "/v1/evidence", content=envelope)["digest"])
 
-    def publish_policy(self, name: str, document: bytes) -> dict[str, Any]:
-        """Publish a version of a policy (YAML or JSON)."""
-        return self._document("POST", f"/v1/policies/{name}/versions", content=document)
+    def store_policy(self, name: str, document: bytes) -> dict[str, Any]:
+        """Store a version of a policy (YAML or JSON) as its author; it is in force once somebody publishes it."""
+        return self._document("POST", f"/v1/policies/{quote(name)}/versions", content=document)
+
+    def publish_policy(self, name: str, version: int, *, stage: str = "enforce", note: str = "") -> dict[str, Any]:
+        """Bring a version that somebody else wrote to a stage."""
+        return self._document(
+            "POST", f"/v1/policies/{quote(name)}/versions/{version}/publish", json={"stage": stage, "note": note}
+        )
+
+    def publish_pack(self, pack: str, *, stage: str = "enforce", note: str = "") -> dict[str, Any]:
+        """Bring a pack that ships to a stage, exactly as it ships."""
+        return self._document("POST", f"/v1/policy-packs/{quote(pack)}/publish", json={"stage": stage, "note": note})
+
+    def policy(self, reference: str) -> dict[str, Any]:
+        """A stored version (``prod-default@3``): its document, author and publications."""
+        name, _, version = reference.partition("@")
+        return self.get(f"/v1/policies/{quote(name)}/versions/{quote(version)}")
 
     def register_schema(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Register a version of a schema; what the newest version says already keeps its number."""

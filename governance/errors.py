@@ -77,6 +77,13 @@ class NotPermitted(AssayError):
     title = "The key's roles do not allow this"
 
 
+class DutiesNotSeparate(NotPermitted):
+    """The act needs another person than the one who did what it rests on."""
+
+    code = "access.duties_not_separate"
+    title = "Another person must do this"
+
+
 class NotFound(AssayError):
     """Nothing is stored under this name."""
 

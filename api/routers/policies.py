@@ -1,53 +1,138 @@
-"""Policies: publishing a version, and reading what is in force."""
+"""Policies: storing a version, publishing it at a stage, packs that ship, and reading what stands."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api import examples
 from api.body import read_body
-from api.dependencies import PrincipalOf, ReadingUnit, WriteUnit, permit
+from api.dependencies import PrincipalOf, ReadingUnit, StateOf, WriteUnit, permit
+from audits import policy_records as records
 from audits import store
 from audits.catalog import read_policy
-from audits.policies import publish
-from governance.errors import InputRefused, NotFound
-from governance.types.policy import Policy, PolicyName
+from audits.publishing import Act, publish_or_record, publish_pack, store_version
+from audits.standing import Standing, standing
+from governance.canonical import read_json
+from governance.errors import InputRefused
+from governance.types.policy import Policy, PolicyName, PublicationRequest
+from governance.types.value import parse_value
 
-router = APIRouter(prefix="/v1/policies", tags=["policies"])
+router = APIRouter(prefix="/v1", tags=["policies"])
+
+Document = Annotated[bytes, read_body(lambda settings: settings.limits.document_bytes)]
+KEPT: dict[int | str, dict[str, Any]] = {200: {"description": "The same is recorded already, and stays as it is"}}
 
 
-@router.get("", summary="Policies in force", dependencies=[permit("read")])
+@router.get("/policies", summary="Policies and what stands of them", dependencies=[permit("read")])
 def policies(unit: ReadingUnit) -> dict[str, Any]:
-    """The newest version of every policy."""
-    return {"policies": [reference.document() for reference in store.latest_policies(unit)]}
+    """Every policy: the version that was enforced last, what is tried beside it, and the newest version stored."""
+    published = records.by_name(records.publications(unit))
+    newest = {version.name: version for version in records.versions(unit)}
+    return {
+        "policies": [
+            _standing(name, standing(published.get(name, [])), version.version) for name, version in newest.items()
+        ]
+    }
 
 
 @router.post(
-    "/{name}/versions",
-    summary="Publish a version of a policy",
+    "/policies/{name}/versions",
+    summary="Store a version of a policy",
     status_code=201,
     dependencies=[permit("policy.write")],
     openapi_extra=examples.body(Policy, examples.POLICY, media="application/yaml"),
+    responses=KEPT,
 )
-def publish_version(
-    unit: WriteUnit,
-    principal: PrincipalOf,
-    name: PolicyName,
-    body: Annotated[bytes, read_body(lambda settings: settings.limits.document_bytes)],
+def store_policy(
+    unit: WriteUnit, principal: PrincipalOf, name: PolicyName, body: Document, response: Response
 ) -> dict[str, Any]:
-    """Validate a YAML or JSON policy with every check's parameters and put it in force from now on."""
+    """Validate a YAML or JSON policy with every check's parameters and keep it; somebody else publishes it."""
     policy = read_policy(body)
     if policy.name != name:
         raise InputRefused(
-            expected=f"a policy named {name!r}, as in the path", found=repr(policy.name), remedy="Make the names agree."
+            expected=f"a policy named {name!r}, as in the path",
+            found=repr(policy.name),
+            remedy="Make the names agree.",
+            pointer="/name",
         )
-    return publish(unit, policy, by=principal.id).document()
+    version, is_new = store_version(unit, policy, principal)
+    response.status_code = 201 if is_new else 200
+    return version.document()
 
 
-@router.get("/{name}/versions/{version}", summary="One version of a policy", dependencies=[permit("read")])
+@router.get("/policies/{name}/versions", summary="Versions of a policy", dependencies=[permit("read")])
+def policy_versions(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
+    """Every version with its author and its stage, oldest first; null is the stage of one never published."""
+    stages = standing(records.publications(unit, name)).stages
+    return {
+        "versions": [
+            {**version.document(), "stage": stages.get(version.version)} for version in records.versions(unit, name)
+        ]
+    }
+
+
+@router.get("/policies/{name}/versions/{version}", summary="One version of a policy", dependencies=[permit("read")])
 def policy_version(unit: ReadingUnit, name: PolicyName, version: int) -> dict[str, Any]:
-    """The policy with its digest."""
-    reference = store.policy_version(unit, name, version) if abs(version) < 2**31 else None
-    if reference is None:
-        raise NotFound(expected="a published version", found=f"{name}@{version}", remedy="List them: GET /v1/policies.")
-    return {**reference.document(), "policy": store.policy(unit, reference.digest).document()}
+    """The policy, its digest and author, and every publication of this version."""
+    found = records.version_of(unit, name, version)
+    published = [one for one in records.publications(unit, name) if one.policy.version == version]
+    return {
+        **found.document(),
+        "policy": store.policy(unit, found.digest).document(),
+        "publications": [one.document() for one in published],
+    }
+
+
+@router.post(
+    "/policies/{name}/versions/{version}/publish",
+    summary="Bring a version to a stage",
+    status_code=201,
+    dependencies=[permit("policy.publish")],
+    openapi_extra=examples.body(PublicationRequest, examples.PUBLICATION),
+    responses=KEPT,
+)
+def publish_version(
+    state: StateOf, principal: PrincipalOf, name: PolicyName, version: int, body: Document, *, response: Response
+) -> dict[str, Any]:
+    """Publish a version that somebody else wrote: shadow, warn, enforce, or retire what was published."""
+    wanted = parse_value(PublicationRequest, read_json(body), what="a publication")
+    act = Act(name, version, wanted.stage, wanted.note)
+    made, is_new = publish_or_record(state.database, act, principal)
+    response.status_code = 201 if is_new else 200
+    return made.document()
+
+
+@router.get("/policies/{name}/publications", summary="Publications of a policy", dependencies=[permit("read")])
+def policy_publications(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
+    """Every publication, and every one that was refused, oldest first."""
+    return {
+        "publications": [made.document() for made in records.publications(unit, name)],
+        "refusals": [refused.document() for refused in records.refusals(unit, name)],
+    }
+
+
+@router.post(
+    "/policy-packs/{pack}/publish",
+    summary="Bring a pack that ships to a stage",
+    status_code=201,
+    dependencies=[permit("policy.publish")],
+    openapi_extra=examples.body(PublicationRequest, examples.PUBLICATION),
+    responses=KEPT,
+)
+def publish_shipped_pack(
+    unit: WriteUnit, principal: PrincipalOf, pack: PolicyName, body: Document, response: Response
+) -> dict[str, Any]:
+    """Publish a pack exactly as it ships; its author is the product, so a publisher alone may do it."""
+    wanted = parse_value(PublicationRequest, read_json(body), what="a publication")
+    made, is_new = publish_pack(unit, pack, wanted.stage, principal, note=wanted.note)
+    response.status_code = 201 if is_new else 200
+    return made.document()
+
+
+def _standing(name: str, found: Standing, newest: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "enforced": found.enforced[0].document() if found.enforced else None,
+        "tried": [{**reference.document(), "stage": stage} for reference, stage in found.tried],
+        "newest_version": newest,
+    }

@@ -56,9 +56,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     ),
     Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE, Permission.REVOKE, Permission.REPORT_WRITE}),
     Role.POLICY_AUTHOR: frozenset({Permission.READ, Permission.POLICY_WRITE}),
-    Role.POLICY_PUBLISHER: frozenset(
-        {Permission.READ, Permission.POLICY_WRITE, Permission.POLICY_PUBLISH, Permission.SCHEMA_WRITE}
-    ),
+    Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_PUBLISH, Permission.SCHEMA_WRITE}),
     Role.INCIDENT_RESPONDER: frozenset({Permission.READ, Permission.BREAK_GLASS}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),
     Role.ADMIN: frozenset({Permission.READ, Permission.ADMINISTER}),

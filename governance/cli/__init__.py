@@ -16,6 +16,7 @@ from governance.cli import (
     lineage_columns,
     lineage_queries,
     log,
+    policy,
     report,
     retention,
     schema,
@@ -70,6 +71,7 @@ for command in (*QUESTIONS, retention.prune, retention.prunings, retention.outbo
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(log.app, name="log")
 app.add_typer(fairness.app, name="fairness")
+app.add_typer(policy.app, name="policy")
 app.add_typer(schema.app, name="schema")
 app.command("report")(report.report)
 

@@ -4,6 +4,7 @@ import gc
 import signal
 import socket
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -54,9 +55,10 @@ def serve(
 
     settings = Settings()
     if setup:
-        token = set_up(settings.home, settings.resolved_database_url, name="first")
-        if token is not None:
-            typer.echo(f"A service key, shown only now: {token}")
+        keys = set_up(settings.home, settings.resolved_database_url, name="first")
+        if keys is not None:
+            typer.echo(f"A service key, shown only now: {keys.service}")
+            typer.echo(f"A key for the author of policies, which the service key publishes: {keys.author}")
     configure_logs()
     listener = listen(host or settings.host, settings.port if port is None else port)
     app = create_app(settings)
@@ -95,10 +97,19 @@ def listen(host: str, port: int) -> socket.socket:
         ) from fault
 
 
-def set_up(home: Path, database_url: str, *, name: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class FirstKeys:
+    """The keys of a new instance: one that asks the gate and publishes policies, and one that writes them."""
+
+    service: str
+    author: str
+
+
+def set_up(home: Path, database_url: str, *, name: str) -> FirstKeys | None:
     """Make the database and the signing keys where they are missing.
 
-    With new signing keys comes a first service key called ``name``, whose text is given; None where keys were there.
+    With new signing keys come a first service key called ``name`` and a key for the author of policies, since nobody
+    publishes what they wrote; None where signing keys were there.
     """
     from governance.access.keys import KeyRequest, create_key
     from governance.access.principal import OPERATOR
@@ -120,10 +131,12 @@ def set_up(home: Path, database_url: str, *, name: str) -> str | None:
     create_ring(home / "keys")
     database = Database(database_url)
     with database.unit() as unit:
-        wanted = KeyRequest(name=name, roles=(Role.CI, Role.POLICY_PUBLISHER))
-        token = create_key(unit, wanted, by=OPERATOR).token
+        service = create_key(unit, KeyRequest(name=name, roles=(Role.CI, Role.POLICY_PUBLISHER)), by=OPERATOR)
+        author = create_key(unit, KeyRequest(name=f"{name}-author", roles=(Role.POLICY_AUTHOR,)), by=OPERATOR)
     database.close()
-    return token
+    if service.token is None or author.token is None:
+        raise RuntimeError("keys that are made now are told now")
+    return FirstKeys(service.token, author.token)
 
 
 def worker() -> None:

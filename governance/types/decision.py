@@ -1,7 +1,7 @@
 """A decision of the gate, complete: what was asked, what was found, under which policy, and until when it holds."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -24,6 +24,18 @@ class CheckOutcome(Value):
     origin: Origin | None = None
     collected_at: datetime | None = None
     signer: str | None = None
+
+
+class Preview(Value):
+    """What another version of a policy would have said of the same evidence. It never changes the verdict.
+
+    Waivers and approvals are not counted in it, so ``pending`` says that a person would have been waited for.
+    """
+
+    policy: PolicyReference
+    stage: Literal["shadow", "warn"]
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
 
 
 class Decision(Value):
@@ -52,3 +64,6 @@ class Decision(Value):
     ancestry_digest: Digest | None = None
     nonce: str
     context: dict[str, str] = Field(default_factory=dict)
+    previews: tuple[Preview, ...] = ()
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"previews"})

@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 
@@ -40,10 +40,15 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants", allow_inf_nan=False)
 
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after values of this kind had been hashed and signed; left out of the document while empty."""
+
     def document(self) -> dict[str, JsonValue]:
-        """The value as JSON, with every field present."""
+        """The value as JSON, with every field present but later ones that are null or empty."""
         dumped: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True)
-        return dumped
+        if not self.later_fields:
+            return dumped
+        return {name: value for name, value in dumped.items() if value or name not in self.later_fields}
 
     def value_digest(self) -> str:
         """The digest of the value's RFC 8785 bytes."""

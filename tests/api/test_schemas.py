@@ -11,7 +11,7 @@ from governance.access.roles import Role
 from governance.canonical import canonical
 from tests.support.neutral import VERDICTS, case_documents, read
 from tests.support.service import Service, key_for
-from tests.support.story import ask, manifest, publish, upload
+from tests.support.story import ask, author, manifest, publish, upload
 
 CASES = {name: folder for name, folder in case_documents().items() if name.startswith("schema-")}
 DOCUMENT: dict[str, Any] = {"columns": {"a": {"dtype": "int64", "checks": {"ge": 2}}}}
@@ -87,7 +87,7 @@ def test_stewards_and_publishers_register(service: Service, role: Role, status: 
 
 
 def test_a_policy_that_names_an_unregistered_schema_is_refused(service: Service) -> None:
-    answer = service.post_json("/v1/policies/shape/versions", policy({"schema": "holdout@1"}))
+    answer = service.post_json("/v1/policies/shape/versions", policy({"schema": "holdout@1"}), **author(service))
     assert answer.status_code == 422
     assert "holdout@1" in answer.json()["found"]
 

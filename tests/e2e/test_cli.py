@@ -49,6 +49,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         assert done.returncode == 0, done.stderr
     made = prepared.run("keys", "create", "--name", "ci", "--role", "ci", "--role", "policy_publisher", "--json")
     environment["ASSAY_KEY"] = json.loads(made.stdout)["key"]
+    author = prepared.run("keys", "create", "--name", "author", "--role", "policy_author", "--json")
+    environment["AUTHOR_KEY"] = json.loads(author.stdout)["key"]
     port = folder / "port"
     server = subprocess.Popen(
         [sys.executable, "-m", "governance", "serve", "--port", "0", "--port-file", str(port)],
@@ -79,10 +81,11 @@ def evidence(shell: Shell, name: str, groups: dict[str, tuple[int, int]]) -> tup
 
 
 def publish(shell: Shell, name: str) -> None:
-    from governance.client import Client
-
-    with Client(shell.environment["ASSAY_URL"], shell.environment["ASSAY_KEY"]) as client:
-        client.publish_policy(f"policy-{name}", (shell.folder / name / "policy.yaml").read_bytes())
+    file = str(shell.folder / name / "policy.yaml")
+    stored = shell.run("policy", "store", file, "--json", ASSAY_KEY=shell.environment["AUTHOR_KEY"])
+    assert stored.returncode == 0, stored.stderr
+    published = shell.run("policy", "publish", f"policy-{name}@{json.loads(stored.stdout)['version']}")
+    assert published.returncode == 0, published.stderr
 
 
 def gate(shell: Shell, name: str, model: Path, *more: str, **env: str) -> subprocess.CompletedProcess[str]:

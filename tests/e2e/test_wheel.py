@@ -149,10 +149,11 @@ def test_the_installed_command_starts_and_is_not_the_checkouts(installed: Instal
 
 @dataclass(frozen=True)
 class Running:
-    """The installed service: its address, a key that may ask and publish, and its pinned trust file."""
+    """The installed service: its address, a key that may ask and publish, an author's key, and its pinned trust file."""
 
     url: str
     key: str
+    author: str
     trust: Path
 
 
@@ -163,10 +164,11 @@ def service(installed: Installed) -> Iterator[Running]:
     installed.must("keys", "init")
     roles = ("--role", "ci", "--role", "policy_publisher")
     key = json.loads(installed.must("keys", "create", "--name", "t", *roles, "--json"))["key"]
+    made = installed.must("keys", "create", "--name", "author", "--role", "policy_author", "--json")
     trust = installed.folder / "trust.json"
     installed.must("keys", "trust", "--output", str(trust))
     with serving(installed) as url:
-        yield Running(url, key, trust)
+        yield Running(url, key, json.loads(made)["key"], trust)
 
 
 @contextlib.contextmanager
@@ -223,11 +225,9 @@ def write_evidence(folder: Path, *, granted: dict[str, int]) -> Path:
 def test_the_installed_product_decides_and_proves(
     installed: Installed, service: Running, female: int, verdict: str, code: int
 ) -> None:
-    publish = (
-        "import sys; from governance.client import Client\n"
-        "with Client(sys.argv[1], sys.argv[2]) as client: client.publish_policy('wheel', sys.argv[3].encode())"
-    )
-    installed.must("-c", publish, service.url, service.key, POLICY, program="python")
+    (installed.folder / "policy.yaml").write_text(POLICY)
+    installed.must("policy", "store", "policy.yaml", "--url", service.url, "--key", service.author)
+    installed.must("policy", "publish", "wheel@1", "--url", service.url, "--key", service.key)
     manifest = write_evidence(installed.folder, granted={"male": 200, "female": female})
     bundle = installed.folder / f"{verdict}.json"
     asked = ["lender@1", "--namespace", "test", "--env", "prod", "--digest", f"sha256:{'ab' * 32}"]

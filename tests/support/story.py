@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from tests.support.service import Service
+from tests.support.service import Service, key_for
 
 DIGEST = "sha256:" + "5a" * 32
 
@@ -64,12 +64,20 @@ def policy(name: str = "fair", **changes: Any) -> dict[str, Any]:
     }
 
 
-def publish(service: Service, document: dict[str, Any]) -> dict[str, Any]:
-    """Publish a policy."""
-    answer = service.post_json(f"/v1/policies/{document['name']}/versions", document)
-    assert answer.status_code == 201, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
+def author(service: Service) -> dict[str, str]:
+    """The headers of somebody who writes policies, and is not the service's publisher."""
+    return {"Authorization": f"Bearer {key_for(service.url, 'policy_author', subject='the author')}"}
+
+
+def publish(service: Service, document: dict[str, Any], *, stage: str = "enforce") -> dict[str, Any]:
+    """Store a version as its author and bring it to a stage as the service's publisher; its name, version, digest."""
+    path = f"/v1/policies/{document['name']}/versions"
+    stored = service.post_json(path, document, **author(service))
+    assert stored.is_success, stored.text
+    made = service.post_json(f"{path}/{stored.json()['version']}/publish", {"stage": stage})
+    assert made.is_success, made.text
+    reference: dict[str, Any] = made.json()["policy"]
+    return reference
 
 
 def ask(service: Service, *, key: str = "k1", wait: int = 25, **changes: Any) -> Any:
