@@ -1,27 +1,13 @@
 """What a batch of events says, as rows to merge. Pure: events in, rows out, keyed by identities, not by row ids."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lineage.events import DatasetMention, Event, JobMention
+from lineage.events import DatasetMention, Event
 from lineage.fact_tables import DATASET_FACETS, JOB_FACETS, RUN_FACETS
-from lineage.facts import (
-    dataset_type,
-    deployment_row,
-    erasure,
-    facet_keys,
-    job_type,
-    model_row,
-    nominal_times,
-    parent_of,
-    provenance_row,
-    renamed_from,
-    symlinks_of,
-    version_of,
-)
+from lineage.facts import deployment_row, model_row, provenance_row
 from lineage.flows import End, Flow, Names, Told, flows_of
 from lineage.identity import (
     NodeKind,
@@ -33,7 +19,6 @@ from lineage.identity import (
     run_identity,
     run_uuid,
 )
-from lineage.labels import labels_in, source_in, tags_in
 from lineage.merging import Rules, merge_row
 from lineage.rules import (
     DEPLOYMENTS,
@@ -60,17 +45,9 @@ from lineage.rules import (
     VERSION_USES,
     VERSIONS,
 )
+from lineage.sayings import Content, Saying, content_of, dataset_saying, job_saying, node_columns, run_saying
 from lineage.state import RANKS
 from lineage.tables import DIRECT, INPUT, OUTPUT
-
-NO_FACETS = b"[[],[],[]]"
-"""The keys of an entity without facets (``lineage.facts.facet_keys``)."""
-
-LOCATION = "sourceCodeLocation"
-"""Key of the facet that says where code lies."""
-
-SORT_KEY = 200
-"""Characters of a name that its index holds: even in four bytes each they fit what PostgreSQL indexes."""
 
 
 @dataclass
@@ -91,6 +68,15 @@ class Changes:
         else:
             merge_row(rules, old, row)
 
+    def keep(self, rules: Rules, content: Content) -> bytes:
+        """Note a content that is stored once; its digest."""
+        table = self.rows.get(rules)
+        if table is None:
+            table = self.rows[rules] = {}
+        if content.digest not in table:
+            table[content.digest] = {"digest": content.digest, "content": content.content}
+        return content.digest
+
     def of(self, rules: Rules) -> Collection[dict[str, Any]]:
         """The rows of one table."""
         return self.rows.get(rules, {}).values()
@@ -106,70 +92,81 @@ def derive(events: Iterable[tuple[Event, datetime]]) -> Changes:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One event while its rows are made."""
+    """One event while its rows are made; ``namespaces`` says of each whether an entity of the event is in it."""
 
     changes: Changes
     event: Event
     recorded_at: datetime
+    namespaces: dict[str, bool] = field(default_factory=dict)
 
     def derive(self) -> None:
+        self._entities()
+        for name, is_named in self.namespaces.items():
+            row = {"identity": namespace_identity(name), "name": name, **self._seen(is_named)}
+            self.changes.add(NAMESPACES, row)
+
+    def _entities(self) -> None:
         event = self.event
-        told = flows_of(event)
         if event.dataset is not None:
-            self._dataset(event.dataset, run=None)
-            self._flows(None, None, told)
+            said = self._dataset(event.dataset, run=None)
+            self._flows(None, None, flows_of(event) if said.tells_flow else Told())
             return
         if event.job is None:
             return
-        job = self._job(event.job, is_explicit=told.is_explicit)
-        run = self._run(job, is_explicit=told.is_explicit) if event.run_id is not None else None
+        said_of_job = job_saying(event.job)
+        outputs = [dataset_saying(mention) for mention in event.outputs]
+        tells_flow = said_of_job.tells_flow or any(said.tells_flow for said in outputs)
+        told = flows_of(event) if tells_flow else Told()
+        job = self._job(said_of_job, is_explicit=told.is_explicit)
+        run = self._run(job, said_of_job, is_explicit=told.is_explicit) if event.run_id is not None else None
         for mentions, role in ((event.inputs, INPUT), (event.outputs, OUTPUT)):
             for mention in mentions:
-                node = self._dataset(mention, run=run, role=role)
-                self._edge(job, run, (role, node))
+                said = self._dataset(mention, run=run, role=role)
+                self._edge(job, run, (role, said.identity))
         self._flows(job, run, told)
 
-    def _node(self, kind: NodeKind, names: Names, *, is_named: bool = True, **known: Any) -> bytes:
-        """Record a mention of a node; its identity. A name that only a symlink gives is no entity of its own."""
+    def _seen(self, is_named: bool) -> dict[str, datetime | None]:
+        """When the event saw an entity. A name that only a symlink gives is no entity of its own."""
         seen = self.event.time if is_named else None
-        seen_at = {"first_seen": seen, "last_seen": seen, "last_recorded": self.recorded_at if is_named else None}
-        namespace = namespace_identity(names[0])
-        self.changes.add(NAMESPACES, {"identity": namespace, "name": names[0], **seen_at})
-        identity = node_identity(kind, *names)
-        types = known.get("types") or (None, None)
-        row = {
-            "identity": identity,
-            "kind": kind,
-            "namespace": names[0],
-            "name": names[1],
-            "namespace_id": namespace,
-            "sort_key": names[1][:SORT_KEY],
-            **seen_at,
-            "type": types[0],
-            "subtype": types[1],
-            "type_stamp": self.event.stamp if any(types) else None,
-            "explicit_since": known.get("explicit_since"),
-            **_told_version(known.get("version"), self.event.stamp),
-        }
-        self.changes.add(NODES, row)
+        return {"first_seen": seen, "last_seen": seen, "last_recorded": self.recorded_at if is_named else None}
+
+    def _node(self, columns: Mapping[str, Any], *, is_named: bool = True) -> bytes:
+        """Record a mention of a node; its identity."""
+        namespace = columns["namespace"]
+        self.namespaces[namespace] = is_named or self.namespaces.get(namespace, False)
+        self.changes.add(NODES, {**columns, **self._seen(is_named)})
+        identity: bytes = columns["identity"]
         return identity
 
-    def _job(self, mention: JobMention, *, is_explicit: bool) -> bytes:
-        names = (mention.namespace, mention.name)
-        since = self.event.time if is_explicit else None
-        job = self._node("job", names, types=job_type(mention.facets), explicit_since=since)
-        self._facets(JOB_FACETS, job, facet_keys(mention.facets, {}))
-        self._labels(job, mention.facets)
-        return job
+    def _named(self, kind: NodeKind, names: Names, *, is_named: bool = True) -> bytes:
+        """Record a node that is known by its names alone."""
+        return self._node(node_columns(kind, *names), is_named=is_named)
 
-    def _run(self, job: bytes, *, is_explicit: bool) -> bytes:
+    def _said(self, place: int, said: Saying, **known: Any) -> bytes:
+        """Record what a mention says of a node itself; its identity."""
+        stamp = self.event.stamp
+        node = self._node({**said.node, **known, **dict.fromkeys(said.stamped, stamp)})
+        self._facets(place, node, said.keys)
+        for key, text in said.labels:
+            digest = None if text is None else self.changes.keep(TEXTS, text)
+            self.changes.add(LABELS, {"node_id": node, "key": key, "stamp": stamp, "text_id": digest})
+        for name in said.tags:
+            identity = label_identity("tag", name)
+            self.changes.add(TAGS, {"identity": identity, "name": name, "description": None, "stamp": None})
+        if said.source is not None:
+            self._source(*said.source)
+        return node
+
+    def _job(self, said: Saying, *, is_explicit: bool) -> bytes:
+        return self._said(JOB_FACETS, said, explicit_since=self.event.time if is_explicit else None)
+
+    def _run(self, job: bytes, of_job: Saying, *, is_explicit: bool) -> bytes:
         event = self.event
         run_id = event.run_id or ""
         identity = run_identity(run_id)
         rank = RANKS.get(event.event_type or "")
-        parent = parent_of(event.run_facets)
-        nominal = nominal_times(event.run_facets)
-        location = self._location()
+        said = run_saying(event.run_facets, event.run_facets_digest)
+        parent, nominal, location = said.parent, said.nominal, of_job.location
         row = {
             "identity": identity,
             "run_id": canonical_run_id(run_id),
@@ -194,45 +191,38 @@ class _Reading:
             "location_stamp": event.stamp if location else None,
         }
         self.changes.add(RUNS, row)
-        self._facets(RUN_FACETS, identity, facet_keys(event.run_facets, {}) or NO_FACETS)
-        deployment = deployment_row(event)
+        self._facets(RUN_FACETS, identity, said.keys)
+        deployment = deployment_row(event) if said.is_deployment else None
         if deployment is not None:
             self.changes.add(DEPLOYMENTS, {"run_id": identity, **deployment})
         return identity
 
-    def _location(self) -> bytes | None:
-        """The digest of the text that says where the code of the run lay."""
-        job = self.event.job
-        if job is None or LOCATION not in job.facets:
-            return None
-        content = next((text for _, text in labels_in({LOCATION: job.facets[LOCATION]})), None)
-        return None if content is None else hashlib.sha256(content).digest()
-
-    def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> bytes:
-        names = (mention.namespace, mention.name)
-        version = version_of(mention, node_identity("dataset", *names), self.event.stamp)
-        node = self._node("dataset", names, types=dataset_type(mention.facets), version=version)
-        self._facets(DATASET_FACETS, node, facet_keys(mention.facets, mention.role_facets))
-        self._labels(node, mention.facets)
-        if version is not None:
-            self.changes.add(VERSIONS, version)
+    def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> Saying:
+        said, stamp = dataset_saying(mention), self.event.stamp
+        node = self._said(DATASET_FACETS, said)
+        if said.version is not None:
+            counted = None if said.version["row_count"] is None else stamp
+            stamps = {"first_stamp": stamp, "last_stamp": stamp, "row_count_stamp": counted}
+            self.changes.add(VERSIONS, {**said.version, **stamps})
             if run is not None:
-                use = {"run_id": run, "role": role, "version_id": version["identity"], "first_seen": self.event.time}
+                version = said.version["identity"]
+                use = {"run_id": run, "role": role, "version_id": version, "first_seen": self.event.time}
                 self.changes.add(VERSION_USES, use)
-        self._names(mention, node)
-        self._facts(mention, node, run)
-        return node
+        self._names(said, node)
+        if said.erased is not None:
+            self.changes.add(ERASURES, {"node_id": node, "erased_at": self.event.time, "change": said.erased})
+        if said.has_facts:
+            self._facts(mention, node, run)
+        return said
 
-    def _names(self, mention: DatasetMention, node: bytes) -> None:
+    def _names(self, said: Saying, node: bytes) -> None:
         """What the mention says about other names of the dataset."""
-        aliases = symlinks_of(mention)
-        if aliases is not None:
-            listed = [self._node("dataset", names, is_named=False) for names in aliases]
+        if said.aliases is not None:
+            listed = [self._named("dataset", names, is_named=False) for names in said.aliases]
             for alias in listed or [node]:
                 self.changes.add(SYMLINKS, {"carrier_id": node, "stamp": self.event.stamp, "alias_id": alias})
-        previous = renamed_from(mention.facets)
-        if previous is not None:
-            old = self._node("dataset", previous, is_named=False)
+        if said.previous is not None:
+            old = self._named("dataset", said.previous, is_named=False)
             self.changes.add(RENAMES, {"carrier_id": node, "stamp": self.event.stamp, "old_id": old})
 
     def _facts(self, mention: DatasetMention, node: bytes, run: bytes | None) -> None:
@@ -242,29 +232,13 @@ class _Reading:
         model = model_row(mention, self.event)
         if model is not None:
             self.changes.add(MODELS, {"node_id": node, "run_id": run, **model})
-        change = erasure(mention.facets)
-        if change is not None:
-            self.changes.add(ERASURES, {"node_id": node, "erased_at": self.event.time, "change": change})
 
-    def _facets(self, place: int, entity: bytes, keys: bytes | None) -> None:
+    def _facets(self, place: int, entity: bytes, keys: Content | None) -> None:
         if keys is not None:
-            row = {"place": place, "entity_id": entity, "keys_id": self._content(FACET_KEYS, keys)}
+            row = {"place": place, "entity_id": entity, "keys_id": self.changes.keep(FACET_KEYS, keys)}
             self.changes.add(FACETS, {**row, "stamp": self.event.stamp})
 
-    def _labels(self, node: bytes, facets: Mapping[str, Any]) -> None:
-        for key, content in labels_in(facets):
-            text = None if content is None else self._content(TEXTS, content)
-            self.changes.add(LABELS, {"node_id": node, "key": key, "stamp": self.event.stamp, "text_id": text})
-            if key == "tags":
-                for _, name, _ in tags_in(content):
-                    identity = label_identity("tag", name)
-                    self.changes.add(TAGS, {"identity": identity, "name": name, "description": None, "stamp": None})
-            elif key == "dataSource":
-                self._source(*source_in(content))
-
-    def _source(self, name: str | None, uri: str | None) -> None:
-        if name is None:
-            return
+    def _source(self, name: str, uri: str | None) -> None:
         row = {
             "identity": label_identity("source", name),
             "name": name,
@@ -277,12 +251,6 @@ class _Reading:
             "last_seen": self.event.time,
         }
         self.changes.add(SOURCES, row)
-
-    def _content(self, rules: Rules, content: bytes) -> bytes:
-        """Record a content that is stored once; its digest (32 bytes)."""
-        digest = hashlib.sha256(content).digest()
-        self.changes.add(rules, {"digest": digest, "content": content})
-        return digest
 
     def _edge(self, job: bytes, run: bytes | None, end: tuple[int, bytes]) -> None:
         role, node = end
@@ -313,8 +281,8 @@ class _Reading:
 
     def _flow(self, job: bytes | None, run: bytes | None, flow: Flow) -> None:
         """A flow, and the edges it implies: what only a lineage facet names is read or written all the same."""
-        target = self._node("dataset", flow.target)
-        source = None if flow.source is None else self._node("dataset", flow.source)
+        target = self._named("dataset", flow.target)
+        source = None if flow.source is None else self._named("dataset", flow.source)
         if job is not None:
             for role, node in ((INPUT, source), (OUTPUT, target)):
                 if node is not None:
@@ -323,7 +291,7 @@ class _Reading:
             return
         mapping = flow.mapping()
         ends = {"job_id": job, "source_id": source, "target_id": target}
-        content = None if mapping is None else self._content(MAPPINGS, mapping)
+        content = None if mapping is None else self.changes.keep(MAPPINGS, content_of(mapping))
         direct = DIRECT if job is None else 0
         row = {**ends, "mapping_id": content, "is_explicit": int(flow.is_explicit) | direct}
         self._flow_edge(row, run)
@@ -331,7 +299,7 @@ class _Reading:
 
     def _link(self, job: bytes | None, run: bytes | None, ends: tuple[End, End]) -> None:
         """A flow with a job at one end or both. A job reads and writes its datasets; jobs are linked directly."""
-        source, target = (self._node(kind, (namespace, name)) for kind, namespace, name in ends)
+        source, target = (self._named(kind, (namespace, name)) for kind, namespace, name in ends)
         kinds = (ends[0][0], ends[1][0])
         row = {"job_id": job, "source_id": source, "target_id": target, "mapping_id": None, "is_explicit": 1}
         if kinds == ("job", "job"):
@@ -346,15 +314,3 @@ class _Reading:
     def _flow_edge(self, row: dict[str, Any], run: bytes | None) -> None:
         seen = {"first_seen": self.event.time, "last_seen": self.event.time}
         self.changes.add(FLOW_EDGES, {**row, **seen, "latest_run_id": run, "latest_stamp": self.event.stamp})
-
-
-def _told_version(version: Mapping[str, Any] | None, stamp: bytes) -> dict[str, bytes | None]:
-    """The columns of a dataset that say which version, and which with a schema, was told last."""
-    has_schema = version is not None and version["fields"] is not None
-    identity: bytes | None = None if version is None else version["identity"]
-    return {
-        "version_identity": identity,
-        "version_stamp": None if version is None else stamp,
-        "schema_identity": identity if has_schema else None,
-        "schema_stamp": stamp if has_schema else None,
-    }

@@ -184,8 +184,8 @@ def row_count(mention: DatasetMention) -> int | None:
     return count if is_count else None
 
 
-def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, Any] | None:
-    """The version that the mention tells; None where it tells no schema, version, lifecycle change or count.
+def version_of(mention: DatasetMention, node: bytes) -> dict[str, Any] | None:
+    """The version that the mention tells, without stamps; None where it tells no schema, version or lifecycle change.
 
     Its identity is the digest of the dataset's identity, schema, reported version and lifecycle change.
     """
@@ -205,10 +205,7 @@ def version_of(mention: DatasetMention, node: bytes, stamp: bytes) -> dict[str, 
         "version_digest": None if version is None else version_digest(version),
         "fields": document,
         "lifecycle": change,
-        "first_stamp": stamp,
-        "last_stamp": stamp,
         "row_count": count,
-        "row_count_stamp": None if count is None else stamp,
     }
 
 
