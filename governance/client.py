@@ -133,6 +133,11 @@ class Client:
         """The JSON object at ``path``; a parameter with several values is repeated."""
         return self._document("GET", path, params={k: v for k, v in parameters.items() if v is not None})
 
+    def post(self, path: str, document: Mapping[str, Any], **headers: str) -> dict[str, Any]:
+        """The JSON object that the service answers to ``document``; underscores in names of headers are hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._document("POST", path, json=dict(document), headers=named)
+
     def download(self, path: str, **parameters: Parameter) -> bytes:
         """The bytes at ``path``, whatever they are."""
         return self.request("GET", path, params={k: v for k, v in parameters.items() if v is not None}).content

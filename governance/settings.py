@@ -57,6 +57,12 @@ class WorkSettings(Section):
 
 
 class LimitSettings(Section):
+    max_waiting: int = Field(
+        1_000, gt=0, le=2**31 - 1, description="Evaluations that may wait to be measured before 429 is answered."
+    )
+    max_waiting_share: float = Field(
+        0.5, gt=0, le=1, description="The part of these that one principal may hold, so that one never shuts out all."
+    )
     """Byte budgets of uploads and documents."""
 
     artifact_bytes: int = Field(2 * 2**30, gt=0, description="Largest artifact, in bytes.")

@@ -13,10 +13,12 @@ from governance.cli import (
     gate,
     keys,
     lineage,
+    life,
     lineage_columns,
     lineage_queries,
     log,
     policy,
+    model,
     report,
     retention,
     schema,
@@ -65,6 +67,9 @@ app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
 app.command("gate")(gate.gate)
 app.command("verify")(verify)
+app.add_typer(life.decisions, name="decision")
+app.add_typer(life.deployments, name="deployment")
+app.add_typer(model.app, name="model")
 QUESTIONS = (*lineage_columns.COMMANDS, *lineage_queries.COMMANDS)
 for command in (*QUESTIONS, retention.prune, retention.prunings, retention.outbox):
     lineage.app.command()(command)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -10,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from governance.errors import AssayError
+from governance.errors import AssayError, UsageError
 
 JSON_HELP = "Print JSON instead of text."
 URL = typer.Option("http://127.0.0.1:8377", "--url", envvar="ASSAY_URL", help="Address of the service.")
@@ -44,6 +46,27 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     # A log file has no width of its own, and 80 columns would break every line of a check's message.
     has_width = Console().is_terminal or "COLUMNS" in os.environ
     Console(width=None if has_width else 150).print(table)
+
+
+def digest_of(text: str) -> str:
+    """The digest itself, or that of the file called so."""
+    if re.fullmatch(r"sha256:[0-9a-f]{64}", text):
+        return text
+    from governance.localfiles import file_digest
+
+    return file_digest(Path(text))
+
+
+def model_version(model: str) -> tuple[str, str]:
+    """Name and version in ``MODEL@VERSION``.
+
+    Raises:
+        UsageError: one of the two is missing.
+    """
+    name, at, version = model.rpartition("@")
+    if not at or not name or not version:
+        raise UsageError(expected="MODEL@VERSION", found=repr(model), remedy="Name both, such as credit-line@7.")
+    return name, version
 
 
 def check_rows(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
