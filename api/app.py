@@ -11,6 +11,8 @@ from starlette.types import Lifespan
 from api import errors, examples
 from api.names import EncodedNames
 from api.routers import (
+    approvals,
+    break_glass,
     deployments,
     evidence,
     gate,
@@ -36,6 +38,7 @@ from api.routers import (
     retention,
     revocations,
     schemas,
+    waivers,
     webhooks,
 )
 from api.state import State
@@ -76,7 +79,8 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, models, policies, schemas, gate, revocations, deployments, reports, proof, keys,
+    evidence, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
+    proof, keys, webhooks,
     webhooks,
 )  # fmt: skip
 """The modules whose routes the application serves."""

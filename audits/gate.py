@@ -2,27 +2,34 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
 
 from audits import store
+from audits.answers import check_answer
 from audits.context import GateContext
-from audits.decision import Combined, combine
+from audits.decision import Combined
 from audits.evidence import seal
-from audits.judging import Case, case_of, outcome, result_digests, to_measure
+from audits.judging import Case, case_of, result_digests, to_measure
+from audits.model_facts import contradicted, contradictions, require_same_model
 from audits.plan import Planned
 from audits.policies import Place, choose
 from audits.previews import judged
+from audits.room import require_room
 from audits.tables import DecisionRow, EvaluationRow
+from audits.verdicts import Found, found, missed, nothing_found
 from governance import __version__
 from governance.canonical import digest
 from governance.clock import rfc3339, uuid7
 from governance.database import Unit
 from governance.errors import AssayError, Conflict, InputRefused
 from governance.jobs.lease import QUEUED
+from governance.notices.outbox import announce
 from governance.registry.models import registered
 from governance.types.ancestry import Ancestry
-from governance.types.decision import CheckOutcome, Decision, Preview
+from governance.types.decision import Decision, Preview
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.policy import PolicyReference
@@ -50,12 +57,14 @@ def request(
     Raises:
         InputRefused: the key was used for another body, or evidence is of another subject.
         NotFound: the policy or a piece of evidence does not exist. Conflict: several policies or models fit.
+        Busy: too much waits to be measured; nothing of the request is stored.
     """
     store.require_seen(unit, body.subject)
     body_digest = body.value_digest()
     earlier = store.evaluation_of_key(unit, principal, key)
     if earlier is not None:
         return _replayed(earlier, body_digest)
+    require_same_model(unit, body.subject)
     evidence = _evidence(unit, body)
     manifest_digest = _manifest_digest(unit, evidence, body)
     ancestry = StoredLineage(unit).ancestry(body.subject)
@@ -88,6 +97,7 @@ def request(
     case, planned = _case(unit, row)
     # What is only tried is left to a worker, which goes on without it where it faults: this request must not fail.
     if choice.tried or (case and to_measure(unit, case, planned, now=unit.now)):
+        require_room(unit, context.settings.work, principal)
         unit.after_commit(lambda: ring(identifier))
     else:
         _conclude(unit, context, row, case, planned)
@@ -177,62 +187,87 @@ def conclude(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRo
 def _conclude(
     unit: Unit, context: GateContext, row: EvaluationRow, case: Case | None, planned: list[Planned]
 ) -> DecisionRow | None:
-    outcomes = [outcome(unit, case, check, now=unit.now) for check in planned] if case else []
-    combined = combine(case.policy if case else None, {item.id: item.result for item in outcomes})
-    if case is None and row.policy_gap is not None:
-        combined = Combined(Verdict.INDETERMINATE, (Reason.model_validate(row.policy_gap),))
-    if combined.verdict is Verdict.PENDING:
-        if row.deadline is None or unit.now < row.deadline:
-            row.state = "awaiting_review"
-            unit.session.flush()
+    if case is not None:
+        said = found(unit, case, planned)
+    else:
+        said = nothing_found(Reason.model_validate(row.policy_gap) if row.policy_gap is not None else None)
+    subject = EvaluationRequest.model_validate(row.request).subject
+    against = contradictions(unit, subject, lambda: known_ancestry(unit, subject))
+    said = replace(said, combined=contradicted(said.combined, against))
+    if said.combined.verdict is Verdict.PENDING:
+        if _waits(unit, context, row):
+            _ask_people(unit, row, said)
             return None
-        combined = _review_missed(combined)
+        said = missed(said)
     manifest = case.manifest if case else None
-    return _end(unit, context, row, outcomes, combined, manifest=manifest, previews=judged(unit, row))
+    return _end(unit, context, row, said, manifest=manifest, previews=judged(unit, row))
+
+
+def _waits(unit: Unit, context: GateContext, row: EvaluationRow) -> bool:
+    """Whether people still have time; theirs begins when everything that machines do is done."""
+    if row.awaiting is None:
+        row.deadline = unit.now + timedelta(seconds=context.settings.gate.people_seconds)
+    return row.deadline is None or unit.now < row.deadline
+
+
+def _ask_people(unit: Unit, row: EvaluationRow, said: Found) -> None:
+    """Say in the row what they are asked, and tell whoever listens when that is new."""
+    waiting = said.combined.waiting_for
+    earlier = row.awaiting or {}
+    row.state = "awaiting_review" if waiting[0].act == "review" else "awaiting_approval"
+    row.awaiting = {
+        "to_approve": said.to_approve,
+        "asks": list(said.asks),
+        "waiting_for": [asdict(one) for one in waiting],
+        "checks": [check_answer(outcome, said.waivers_used) for outcome in said.outcomes],
+        "reasons": [reason.document() for reason in said.combined.reasons],
+    }
+    if earlier.get("to_approve") != said.to_approve:
+        told: dict[str, JsonValue] = {"to_approve": said.to_approve, "waiting_for": [one.act for one in waiting]}
+        announce(unit, "assay.approval.asked", subject=f"evaluations/{row.id}", data=told)
+    unit.session.flush()
+
+
+def renew_evidence(unit: Unit, row: EvaluationRow) -> None:
+    """Take up what was submitted since people were asked, where the request was for the latest evidence.
+
+    What they said before was said of other evidence and does not count for the new.
+    """
+    body = EvaluationRequest.model_validate(row.request)
+    if row.awaiting is None or body.evidence != "latest":
+        return
+    latest = store.latest_evidence(unit, body.subject.digest)
+    if latest != row.evidence:
+        row.evidence, row.faults = latest, []
+        row.manifest_digest = _manifest_digest(unit, latest, body)
+        unit.session.flush()
 
 
 def _end(
     unit: Unit,
     context: GateContext,
     row: EvaluationRow,
-    outcomes: list[CheckOutcome],
-    combined: Combined,
+    said: Found,
     *,
     manifest: Manifest | None,
     previews: tuple[Preview, ...] = (),
 ) -> DecisionRow:
-    decision = _decision(unit, context, row, outcomes, combined, previews=previews)
+    decision = _decision(unit, context, row, said, previews=previews)
     sealed = seal(unit, context, decision, evaluation=row, manifest=manifest)
     row.state = "done"
     unit.session.flush()
     return sealed
 
 
-def _review_missed(combined: Combined) -> Combined:
-    reason = Reason(
-        code="review.missing",
-        message=f"Nobody did the {' and the '.join(combined.waiting_for)} before the deadline.",
-        remediation="Look at the warnings and mend them, or publish a policy with `on_warn: allow`.",
-    )
-    return Combined(Verdict.INDETERMINATE, (*combined.reasons, reason))
-
-
 def _decision(
-    unit: Unit,
-    context: GateContext,
-    row: EvaluationRow,
-    outcomes: list[CheckOutcome],
-    combined: Combined,
-    *,
-    previews: tuple[Preview, ...],
+    unit: Unit, context: GateContext, row: EvaluationRow, said: Found, *, previews: tuple[Preview, ...]
 ) -> Decision:
     body = EvaluationRequest.model_validate(row.request)
-    policy = _reference(row)
     ancestry = known_ancestry(unit, body.subject)
     ancestry_digest = store.keep(unit, "ancestry", ancestry) if ancestry else None
-    under = result_digests(outcomes)
+    under = result_digests(said.outcomes)
     reasons = tuple(
-        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in combined.reasons
+        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in said.combined.reasons
     )
     snapshot = {
         "request": row.body_digest,
@@ -245,29 +280,39 @@ def _decision(
         "engine": ENGINE,
         "evaluated_at": rfc3339(unit.now),
         **({"previews": row.previews} if row.previews else {}),
+        **({"waivers": [use.digest for use in said.waivers_used]} if said.waivers_used else {}),
+        **({"people": [act.digest for act in said.people]} if said.people else {}),
     }
-    allowed = combined.verdict is Verdict.ALLOW and row.policy_digest is not None
-    validity = store.policy(unit, row.policy_digest).validity if allowed and row.policy_digest else None
     return Decision(
         decision_id=row.id,
         origin=context.origin,
-        verdict=combined.verdict,
+        verdict=said.combined.verdict,
         mode=body.mode,
         reasons=reasons,
-        checks=tuple(outcomes),
+        checks=said.outcomes,
         subject=body.subject,
         environment=body.environment,
-        policy=policy,
+        policy=_reference(row),
         engine=ENGINE,
         evaluated_at=unit.now,
-        valid_until=unit.now + duration(validity) if validity else None,
+        valid_until=_valid_until(unit, row, said),
         input_digest=digest(snapshot),
         manifest_digest=row.manifest_digest,
         ancestry_digest=ancestry_digest,
         nonce=row.nonce,
         context=body.context,
         previews=previews,
+        waivers_used=said.waivers_used,
+        people=said.people,
     )
+
+
+def _valid_until(unit: Unit, row: EvaluationRow, said: Found) -> datetime | None:
+    """When an allow ends: after the policy's validity, or with the first waiver that it rests on."""
+    if said.combined.verdict is not Verdict.ALLOW or row.policy_digest is None:
+        return None
+    ends = unit.now + duration(store.policy(unit, row.policy_digest).validity)
+    return min([ends, *(use.expires_at for use in said.waivers_used)])
 
 
 def known_ancestry(unit: Unit, subject: Subject) -> Ancestry | None:
@@ -285,7 +330,7 @@ def abandon(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow
         message="The service met a fault of its own in each of its attempts; nothing was decided.",
         remediation="Ask the operator to look at the service's log, then ask the gate again.",
     )
-    return _end(unit, context, row, [], Combined(Verdict.INDETERMINATE, (reason,)), manifest=None)
+    return _end(unit, context, row, Found(Combined(Verdict.INDETERMINATE, (reason,))), manifest=None)
 
 
 def _reference(row: EvaluationRow) -> PolicyReference | None:

@@ -1,5 +1,6 @@
 """Reading and writing the rows of the gate; nobody else touches them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -20,6 +21,9 @@ from governance.types.value import Value
 
 AnyUnit = Unit | ReadUnit
 ValueT = TypeVar("ValueT", bound=Value)
+
+AWAITING = ("awaiting_review", "awaiting_approval")
+"""States of an evaluation that waits for people."""
 
 
 def _insert_new(unit: Unit, row_type: type[Row], values: dict[str, Any]) -> bool:
@@ -50,6 +54,12 @@ def body_of(unit: AnyUnit, name: str) -> bytes:
     if row is None:
         raise NotFound(expected="the digest of a stored document", found=name, remedy="Check the digest.")
     return row.body
+
+
+def bodies_of(unit: AnyUnit, names: Collection[str]) -> dict[str, bytes]:
+    """Digest to canonical bytes, of the documents among ``names`` that are stored."""
+    rows = unit.session.execute(sa.select(DocumentRow.digest, DocumentRow.body).where(DocumentRow.digest.in_(names)))
+    return {name: body for name, body in rows}  # noqa: C416 - dict(rows) loses the types
 
 
 def fetch(unit: AnyUnit, name: str, model: type[ValueT]) -> ValueT:
@@ -179,7 +189,7 @@ def waiting_evaluations(unit: AnyUnit, now: datetime, limit: int) -> list[str]:
                 sa.or_(
                     EvaluationRow.state == "queued",
                     sa.and_(EvaluationRow.state == "running", EvaluationRow.leased_until < now),
-                    sa.and_(EvaluationRow.state == "awaiting_review", EvaluationRow.deadline < now),
+                    sa.and_(EvaluationRow.state.in_(AWAITING), EvaluationRow.deadline < now),
                 )
             )
             .order_by(EvaluationRow.requested_at)

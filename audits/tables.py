@@ -59,7 +59,7 @@ class EvaluationRow(LeasedRow, Row):
     """A gate request and the work it needs. Its answer, once given, is the decision's.
 
     Where no policy applies, ``policy_gap`` is the reason for it, if there is a particular one. ``previews`` names the
-    versions in shadow or warning that are judged beside the policy.
+    versions in shadow or warning that are judged beside the policy. ``awaiting`` says what people were asked last.
     """
 
     __tablename__ = "evaluation"
@@ -83,6 +83,7 @@ class EvaluationRow(LeasedRow, Row):
     nonce: Mapped[str] = mapped_column(sa.Text)
     requested_at: Mapped[datetime]
     faults: Mapped[list[dict[str, str]]] = mapped_column(Document)
+    awaiting: Mapped[dict[str, object] | None] = mapped_column(Document)
 
 
 class DecisionRow(Row):

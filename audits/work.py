@@ -13,7 +13,7 @@ import structlog
 from audits import store
 from audits.context import GateContext
 from audits.evidence import artifact_uris
-from audits.gate import abandon, conclude, known_ancestry, missing
+from audits.gate import abandon, conclude, known_ancestry, missing, renew_evidence
 from audits.judging import collected_at_of
 from audits.measuring import Job
 from audits.previews import tried_of, unmeasured
@@ -70,7 +70,7 @@ class EvaluationTask:
         with self._database.unit() as unit:
             row = store.evaluation(unit, key)
             unit.session.refresh(row, with_for_update=True)
-            if row.state == "awaiting_review" and row.deadline is not None and row.deadline <= unit.now:
+            if row.state in store.AWAITING and row.deadline is not None and row.deadline <= unit.now:
                 conclude(unit, self._context, row)
 
     def _conclude(self, taken: Claim) -> None:
@@ -91,6 +91,7 @@ class EvaluationTask:
         """Measure what is missing, keeping each measurement as it arrives, so that a takeover repeats little."""
         with self._database.unit() as unit:
             row = held(unit, EvaluationRow, taken.key, taken.token)
+            renew_evidence(unit, row)
             job = None if _is_hopeless(row) else self._job(unit, row, tried)
             if job is None:
                 return

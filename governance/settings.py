@@ -39,7 +39,10 @@ class GateSettings(Section):
     """Waiting and time limits of evaluations."""
 
     wait_seconds: float = Field(25, ge=0, le=120, description="Longest wait a request may ask for.")
-    deadline_seconds: float = Field(900, gt=0, description="After this an unfinished evaluation is indeterminate.")
+    deadline_seconds: float = Field(
+        900, gt=0, description="After this an evaluation that is not measured is indeterminate."
+    )
+    people_seconds: float = Field(259200, gt=0, description="How long people have for approvals and reviews.")
     measure_seconds: float = Field(600, gt=0, description="Longest run of one measuring process.")
     measure_bytes: int = Field(8 * 2**30, gt=0, description="Address space of a measuring process, in bytes.")
 
@@ -54,15 +57,15 @@ class WorkSettings(Section):
     threads: int = Field(2, ge=1, le=64, description="Evaluations measured at once by one process.")
     lease_seconds: float = Field(30, gt=0, description="A worker that does not renew within this has lost its row.")
     sweep_seconds: float = Field(3, gt=0, description="How often rows that nobody was told about are looked for.")
-
-
-class LimitSettings(Section):
     max_waiting: int = Field(
         1_000, gt=0, le=2**31 - 1, description="Evaluations that may wait to be measured before 429 is answered."
     )
     max_waiting_share: float = Field(
         0.5, gt=0, le=1, description="The part of these that one principal may hold, so that one never shuts out all."
     )
+
+
+class LimitSettings(Section):
     """Byte budgets of uploads and documents."""
 
     artifact_bytes: int = Field(2 * 2**30, gt=0, description="Largest artifact, in bytes.")

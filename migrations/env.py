@@ -20,9 +20,10 @@ TABLES = (
     "lineage.fact_tables",
     "lineage.record_tables",
     "audits.tables",
-    "reports.tables",
+    "audits.people_tables",
     "audits.policy_tables",
     "audits.life_tables",
+    "reports.tables",
 )
 OTHERS = {"procrastinate"}
 """Schemas that belong to other software and are left out of the comparison."""

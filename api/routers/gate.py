@@ -5,11 +5,12 @@ import re
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api import examples
+from api.answers import is_known
 from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, StateOf, permit, permit_poll
 from api.state import State
@@ -30,6 +31,9 @@ router = APIRouter(prefix="/v1", tags=["gate"])
 LOOK_EVERY_SECONDS = 0.1
 """How often a waiting request looks whether its evaluation has ended: one read by key."""
 
+Cosignatures = Annotated[
+    int, Query(ge=0, le=50, description="How many known witnesses must have cosigned the checkpoint in it")
+]
 Document = Annotated[bytes, read_body(lambda settings: settings.limits.document_bytes)]
 IdempotencyKey = Annotated[str, Header(min_length=1, max_length=255)]
 
@@ -61,14 +65,20 @@ async def evaluate(
     responses=examples.EVALUATION_RESPONSES,
 )
 async def evaluation(
+    request: Request,
     state: StateOf,
     sight: Annotated[Sight, permit_poll("read")],
     evaluation_id: str,
     wait: Annotated[float, Query(ge=0, le=120, description="Seconds to wait for the verdict")] = 0,
 ) -> Response:
-    """The verdict, or 202 while there is none. A verdict never changes. The `poll_token` of the 202 opens this too."""
+    """The verdict, or 202 while there is none. A verdict never changes: its ETag in `If-None-Match` is answered by 304.
+
+    The `poll_token` of the 202 opens this too.
+    """
     database = state.database.within(sight)
-    return await _answer(database, evaluation_id, min(wait, state.settings.gate.wait_seconds), replayed=False)
+    answer = await _answer(database, evaluation_id, min(wait, state.settings.gate.wait_seconds), replayed=False)
+    tag = answer.headers.get("ETag")
+    return answer if tag is None or not is_known(request, tag) else Response(status_code=304, headers={"ETag": tag})
 
 
 @router.get("/decisions/{decision_id}", summary="A decision, whole", dependencies=[permit("read", scoped=True)])
@@ -84,11 +94,10 @@ def decision(unit: ReadingUnit, decision_id: str) -> dict[str, Any]:
     response_class=Response,
     responses={200: {"content": {"application/vnd.dev.sigstore.bundle.v0.3+json": {}}}},
 )
-def bundle(state: StateOf, database: DatabaseOf, decision_id: str) -> Response:
+def bundle(state: StateOf, database: DatabaseOf, decision_id: str, cosignatures: Cosignatures = 0) -> Response:
     """The Sigstore bundle (v0.3) of the decision, which is verified offline with `assay verify` or other tools."""
-    return Response(
-        bundle_of(database, state.gate, decision_id), media_type="application/vnd.dev.sigstore.bundle.v0.3+json"
-    )
+    content = bundle_of(database, state.gate, decision_id, cosignatures=cosignatures)
+    return Response(content, media_type="application/vnd.dev.sigstore.bundle.v0.3+json")
 
 
 @router.get(
@@ -97,9 +106,11 @@ def bundle(state: StateOf, database: DatabaseOf, decision_id: str) -> Response:
     dependencies=[permit("read", scoped=True)],
     response_class=PlainTextResponse,
 )
-def log_proof(state: StateOf, database: DatabaseOf, decision_id: str) -> PlainTextResponse:
+def log_proof(
+    state: StateOf, database: DatabaseOf, decision_id: str, cosignatures: Cosignatures = 0
+) -> PlainTextResponse:
     """The inclusion proof and checkpoint (C2SP tlog-proof) of the leaf that the decision's bundle holds."""
-    return PlainTextResponse(tlog_proof_of(database, state.gate, decision_id))
+    return PlainTextResponse(tlog_proof_of(database, state.gate, decision_id, cosignatures=cosignatures))
 
 
 def _accept(
@@ -156,4 +167,4 @@ def _look(database: Database, identifier: str) -> tuple[int, dict[str, Any]]:
         row = store.decision_of_evaluation(unit, identifier)
         if row is not None:
             return 200, decided(unit, row)
-        return 202, pending(store.evaluation(unit, identifier))
+        return 202, pending(unit, store.evaluation(unit, identifier))

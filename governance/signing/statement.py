@@ -8,7 +8,7 @@ Source: in-toto attestation, Statement v1 and the predicates ``verification_summ
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import quote
 
 from pydantic import Field, JsonValue
@@ -56,6 +56,27 @@ class SignedCheck(Value):
     origin: Origin | None
 
 
+class SignedWaiver(Value):
+    """A waiver that let checks by: its document's digest, which checks, until when, and whose yes it had."""
+
+    id: str
+    digest: Digest
+    checks: tuple[str, ...]
+    expires_at: datetime
+    requested_by: str
+    approved_by: tuple[str, ...]
+
+
+class SignedAct(Value):
+    """What a person said of exactly what was decided on; ``digest`` is that of the act's document in the log."""
+
+    act: str
+    verdict: str
+    by: str
+    approved_digest: Digest
+    digest: Digest
+
+
 class SignedDecision(Value):
     """What the signature says: the verdict exactly, what it is bound to, and until when it holds."""
 
@@ -76,6 +97,10 @@ class SignedDecision(Value):
     nonce: str
     reasons: tuple[SignedReason, ...]
     checks: tuple[SignedCheck, ...]
+    waivers_used: tuple[SignedWaiver, ...] = ()
+    people: tuple[SignedAct, ...] = ()
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"waivers_used", "people"})
 
     @property
     def allows(self) -> bool:
@@ -138,8 +163,14 @@ def decision_statement(decision: Decision, decision_digest: str) -> dict[str, An
         }
         for each in decision.checks
     ]
-    shared = decision.model_dump(include=set(SignedDecision.model_fields) - {"reasons", "checks"})
-    signed = {**shared, "decision_digest": decision_digest, "reasons": reasons, "checks": checks}
+    waivers = [
+        {**use.model_dump(include=set(SignedWaiver.model_fields) - {"checks"}), "checks": sorted(use.checks)}
+        for use in decision.waivers_used
+    ]
+    people = [act.model_dump(include=set(SignedAct.model_fields)) for act in decision.people]
+    own = {"reasons": reasons, "checks": checks, "waivers_used": waivers, "people": people}
+    shared = decision.model_dump(include=set(SignedDecision.model_fields) - set(own))
+    signed = {**shared, **own, "decision_digest": decision_digest}
     return statement_of(parse_value(SignedDecision, signed, what="a decision"))
 
 

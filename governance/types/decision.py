@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from governance.types.policy import PolicyReference
-from governance.types.results import CheckResult, Origin, Reason, Verdict
+from governance.types.results import CheckResult, CheckStatus, Origin, Reason, Verdict
 from governance.types.subject import Subject
 from governance.types.value import Digest, Severity, Value
 
@@ -38,12 +38,41 @@ class Preview(Value):
     reasons: tuple[Reason, ...] = ()
 
 
+class WaiverUse(Value):
+    """A waiver that let checks by. ``checks`` maps each of them to the status that it would have without it."""
+
+    id: str
+    digest: Digest
+    checks: dict[str, CheckStatus]
+    reason: str
+    ticket: str
+    expires_at: datetime
+    requested_by: str
+    approved_by: tuple[str, ...]
+
+
+class PersonsAct(Value):
+    """What a person said of exactly what was decided on (``approved_digest``): an approval, or a review of warnings.
+
+    ``digest`` is that of the act's own document, which is in the log.
+    """
+
+    act: Literal["approval", "review"]
+    verdict: Literal["approve", "accept", "reject"]
+    by: str
+    name: str
+    at: datetime
+    comment: str = ""
+    approved_digest: Digest
+    digest: Digest
+
+
 class Decision(Value):
     """The gate's answer with everything it rests on; a pure function of its inputs and ``evaluated_at``.
 
     ``origin`` names the instance's log. ``input_digest`` covers the snapshot that was judged (subject, environment,
     policy, measurements, nonce); ``nonce`` is 128 random bits in hexadecimal, so that digests of small data cannot be
-    guessed. ``valid_until`` is null unless the verdict is ``allow``.
+    guessed. ``valid_until`` is null unless the verdict is ``allow``; it is no later than the end of a waiver in use.
     """
 
     kind: Literal["assay.decision/v1"] = "assay.decision/v1"
@@ -65,5 +94,7 @@ class Decision(Value):
     nonce: str
     context: dict[str, str] = Field(default_factory=dict)
     previews: tuple[Preview, ...] = ()
+    waivers_used: tuple[WaiverUse, ...] = ()
+    people: tuple[PersonsAct, ...] = ()
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"previews"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"previews", "waivers_used", "people"})

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from governance.types.approval import ApprovalRule
 from governance.types.results import Origin
 from governance.types.value import DurationText, Name, Remark, Severity, Value
 
@@ -91,8 +92,9 @@ class Policy(Value):
     checks: tuple[PolicyCheck, ...]
     on_warn: Literal["review", "allow"] = "review"
     effective: Effective | None = None
+    approvals: tuple[ApprovalRule, ...] = ()
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"effective"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"effective", "approvals"})
 
     @model_validator(mode="after")
     def _each_check_once(self) -> Self:
@@ -100,6 +102,9 @@ class Policy(Value):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"each check is named once; twice: {', '.join(twice)}")
+        roles = [rule.role for rule in self.approvals]
+        if len(set(roles)) != len(roles):
+            raise ValueError("each role is named once in `approvals`, with its count")
         return self
 
 

@@ -199,7 +199,7 @@ def test_a_warning_waits_for_a_review_and_is_indeterminate_after_the_deadline(da
         waiting = service.http.get(accepted.headers["Location"])
         assert waiting.status_code == 202, waiting.text
         assert waiting.json()["state"] == "awaiting_review"
-        instants[0] += timedelta(seconds=901)
+        instants[0] += timedelta(days=3, seconds=1)
         ended = service.http.get(accepted.headers["Location"], params={"wait": 20}).json()
         assert ended["verdict"] == "indeterminate"
         assert ended["reasons"][-1]["code"] == "review.missing"

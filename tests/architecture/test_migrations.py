@@ -14,13 +14,17 @@ from governance.migration import configuration, downgrade, upgrade
 from tests.support.postgres import Server
 
 APPEND_ONLY = {
-    "lineage_action",
+    "break_glass",
+    "break_glass_review",
     "decision",
     "deployment",
     "deployment_end",
     "deployment_verdict",
     "document",
+    "evaluation_act",
     "evidence",
+    "gate_refusal",
+    "lineage_action",
     "lineage_event",
     "lineage_pruned_event",
     "lineage_pruning",
@@ -31,13 +35,15 @@ APPEND_ONLY = {
     "log_node",
     "measurement",
     "policy_publication",
-    "policy_refusal",
     "policy_version",
     "registered_model",
     "report",
     "revocation",
     "schema_version",
     "service_key_act",
+    "waiver",
+    "waiver_approval",
+    "waiver_revocation",
 }
 """Tables that refuse UPDATE and DELETE. A batch change on SQLite drops such triggers without a word."""
 
@@ -132,7 +138,8 @@ def test_append_only_tables_have_their_triggers_at_head(database: Database) -> N
     with database.engine.connect() as connection:
         found = set(triggers(connection))
     payloads = {("lineage_payload", f"lineage_payload{verb}") for verb in PRUNABLE[database.dialect]}
-    apart = {("policy_publication", "policy_publication_not_by_author")}
+    people = ("waiver_approval", "evaluation_act", "break_glass_review")
+    apart = {("policy_publication", "policy_publication_not_by_author")} | {(name, f"{name}_apart") for name in people}
     assert found == {(table, f"{table}{verb}") for table in APPEND_ONLY for verb in verbs} | payloads | apart
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audits.decision import combine
+from audits.decision import Said, Waiting, combine
 from governance.types.policy import Policy, PolicyCheck
 from governance.types.results import CheckResult, CheckStatus, Verdict
 
@@ -108,3 +108,71 @@ def test_a_further_check_never_opens_the_gate(statuses: dict[str, CheckStatus], 
         assert after is not Verdict.ALLOW
     if before is Verdict.DENY or further is CheckStatus.FAILED:
         assert after is Verdict.DENY
+
+
+def approving(count: int) -> Policy:
+    """A policy of one check that wants approvals."""
+    asked = {"kind": "assay.policy/v1", "name": "p", "checks": [{"id": "a"}], "approvals": [{"count": count}]}
+    return Policy.model_validate(asked)
+
+
+def people(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+EVERYBODY = people("ana", "bo", "cem", "dora")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (Said(eligible=EVERYBODY), Verdict.PENDING),
+        (Said(approved_by=people("ana"), eligible=EVERYBODY), Verdict.PENDING),
+        (Said(approved_by=people("ana", "bo"), eligible=EVERYBODY), Verdict.ALLOW),
+        (Said(approved_by=people("ana", "bo"), not_approved_by=people("cem"), eligible=EVERYBODY), Verdict.DENY),
+        (Said(eligible=people("ana")), Verdict.INDETERMINATE),
+        (Said(approved_by=people("ana"), eligible=people("ana")), Verdict.INDETERMINATE),
+        (Said(accepted_by=people("ana", "bo"), eligible=EVERYBODY), Verdict.PENDING),
+    ],
+)
+def test_approvals_are_counted_by_person(said: Said, expected: Verdict) -> None:
+    assert combine(approving(2), {"a": result("a", CheckStatus.PASSED)}, said).verdict is expected
+
+
+def test_a_pending_verdict_names_the_role_and_how_many_are_missing() -> None:
+    said = Said(approved_by=people("ana"), eligible=EVERYBODY)
+    found = combine(approving(3), {"a": result("a", CheckStatus.PASSED)}, said)
+    assert found.waiting_for == (Waiting("approval", "approver", 2),)
+
+
+def test_an_approval_nobody_could_give_is_indeterminate_and_says_so() -> None:
+    found = combine(approving(1), {"a": result("a", CheckStatus.PASSED)}, Said())
+    assert [reason.code for reason in found.reasons] == ["approval.nobody_eligible"]
+
+
+def test_approvals_open_nothing_that_the_checks_close() -> None:
+    yes = Said(approved_by=EVERYBODY, accepted_by=EVERYBODY, eligible=EVERYBODY)
+    for status in (CheckStatus.FAILED, CheckStatus.ERROR, CheckStatus.NOT_RUN, CheckStatus.INSUFFICIENT_EVIDENCE):
+        found = combine(approving(1), {"a": result("a", status)}, yes)
+        assert found.verdict in (Verdict.DENY, Verdict.INDETERMINATE)
+        assert [reason.code for reason in found.reasons] == [f"a.{status}"]
+
+
+def test_a_review_lets_warnings_by_and_names_what_waits_for_one() -> None:
+    warned = {name: result(name, CheckStatus.WARNED) for name in ("b", "a")}
+    waiting = combine(policy(["a", "b"]), warned)
+    assert waiting.waiting_for == (Waiting("review", "approver", 1, ("a", "b")),)
+    assert combine(policy(["a", "b"]), warned, Said(accepted_by=people("ana"))).verdict is Verdict.ALLOW
+    refused = combine(policy(["a", "b"]), warned, Said(accepted_by=people("ana"), not_accepted_by=people("bo")))
+    assert (refused.verdict, refused.reasons[0].code) == (Verdict.DENY, "review.rejected")
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=2), STATUSES, min_size=1, max_size=4), st.data())
+def test_a_further_failed_check_denies_whatever_people_say(
+    statuses: dict[str, CheckStatus], data: st.DataObject
+) -> None:
+    some = st.frozensets(st.sampled_from(sorted(EVERYBODY)))
+    said = Said(*(data.draw(some) for _ in range(5)))
+    asked = policy([*statuses, "zz"]).model_copy(update={"approvals": approving(2).approvals})
+    results = {name: result(name, status) for name, status in statuses.items()}
+    assert combine(asked, {**results, "zz": result("zz", CheckStatus.FAILED)}, said).verdict is Verdict.DENY
