@@ -7,23 +7,25 @@ from typer.exceptions import TyperException
 
 from governance import __version__
 from governance.cli import (
+    audit,
     check,
     demo,
     fairness,
     gate,
     keys,
-    lineage,
     life,
+    lineage,
     lineage_columns,
     lineage_queries,
     log,
-    policy,
     model,
+    policy,
     report,
     retention,
     schema,
     server,
     signing,
+    witness,
 )
 from governance.cli.output import complain
 from governance.cli.verify import verify
@@ -61,20 +63,22 @@ app.command("demo")(demo.demo)
 app.command("serve")(server.serve)
 app.command("worker")(server.worker)
 app.add_typer(server.database, name="db")
-for command in (signing.init, signing.trust, signing.rotate, signing.compromise):
-    keys.app.command()(command)
+for keys_command in (signing.init, signing.trust, signing.rotate, signing.compromise):
+    keys.app.command()(keys_command)
 app.add_typer(keys.app, name="keys")
 app.command("check")(check.check)
-app.command("gate")(gate.gate)
-app.command("verify")(verify)
 app.add_typer(life.decisions, name="decision")
 app.add_typer(life.deployments, name="deployment")
 app.add_typer(model.app, name="model")
+app.command("gate")(gate.gate)
+app.command("verify")(verify)
 QUESTIONS = (*lineage_columns.COMMANDS, *lineage_queries.COMMANDS)
 for command in (*QUESTIONS, retention.prune, retention.prunings, retention.outbox):
     lineage.app.command()(command)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(log.app, name="log")
+app.add_typer(witness.app, name="witness")
+app.add_typer(audit.app, name="audit")
 app.add_typer(fairness.app, name="fairness")
 app.add_typer(policy.app, name="policy")
 app.add_typer(schema.app, name="schema")

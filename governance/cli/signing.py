@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from governance.cli.verify import instant
 from governance.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def compromise(
     from governance.log.rotation import compromise as take_back
 
     with _place(output) as place:
-        ring = take_back(place, keyid, since=_instant(since), actor=_actor())
+        ring = take_back(place, keyid, since=instant(since), actor=_actor())
     times = next(each for each in (*ring.decision_keys, *ring.checkpoint_keys) if each.key.keyid == keyid)
     typer.echo(f"{keyid} is trusted for the first {times.leaves} leaves of the log alone.")
     if any(each.key.keyid == keyid for each in ring.decision_keys):
@@ -112,17 +112,3 @@ def _tell(output: Path | None) -> None:
     if output is not None:
         typer.echo(f"The keys are in {output}: put them where the service reads them, and start every process again.")
     typer.echo("Hand out the trust file again: `assay keys trust`.")
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise UsageError(
-            expected="an instant with its time zone, as 2026-03-01T12:00:00Z",
-            found=repr(text),
-            remedy="Correct --since.",
-        )
-    return instant

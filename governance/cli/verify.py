@@ -11,6 +11,8 @@ from governance.cli.output import JSON_HELP, print_json, print_table
 from governance.errors import UsageError
 from governance.types.results import Verdict
 
+WITNESS = typer.Option([], "--witness", help="The verifier key of a witness that may have cosigned; may be repeated.")
+COSIGNATURES = typer.Option(0, "--cosignatures", min=0, help="How many of these witnesses must have cosigned.")
 UNDER_JUDGEMENT = {Verdict.ALLOW: 0, Verdict.DENY: 1, Verdict.INDETERMINATE: 2}
 """Exit codes of ``--require-allow``."""
 
@@ -21,18 +23,23 @@ def verify(
     digest: str | None = typer.Option(None, help="The model it must be about: sha256:... or the model's file."),
     env: str | None = typer.Option(None, help="The environment it must be for."),
     at: str | None = typer.Option(None, help="When it must hold, as 2026-03-01T12:00:00Z; default: now."),
+    witness: list[str] = WITNESS,
+    cosignatures: int = COSIGNATURES,
     require_allow: bool = typer.Option(False, "--require-allow", help="Exit 1 on a deny, 2 on an indeterminate."),
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Check a decision's signature, log entry and every field, with no server. Exit 7 when anything does not hold."""
+    from governance.log.checkpoint import open_witnesses
     from governance.verify import STEPS, read_trust, verify_bundle
 
     result = verify_bundle(
-        _read(file),
-        read_trust(_read(trust)),
+        read_file(file),
+        read_trust(read_file(trust)),
+        witnesses=open_witnesses(witness),
+        cosignatures=cosignatures,
         subject_digest=_subject_digest(digest),
         environment=env,
-        at=_instant(at),
+        at=datetime.now(UTC) if at is None else instant(at),
     )
     decision = result.decision
     if as_json:
@@ -58,7 +65,12 @@ def verify(
         raise typer.Exit(UNDER_JUDGEMENT[decision.verdict] or 2)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that the command line names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as fault:
@@ -78,15 +90,20 @@ def _subject_digest(text: str | None) -> str | None:
     return file_digest(Path(text))
 
 
-def _instant(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
+def instant(text: str) -> datetime:
+    """The instant that a command line names, aware.
+
+    Raises:
+        UsageError: it is none, or has no time zone.
+    """
     try:
-        instant = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+        found = None
+    if found is None or found.tzinfo is None:
         raise UsageError(
-            expected="an instant with its time zone, as 2026-03-01T12:00:00Z", found=repr(text), remedy="Correct --at."
+            expected="an instant with its time zone, as 2026-03-01T12:00:00Z",
+            found=repr(text),
+            remedy="Correct the instant.",
         )
-    return instant
+    return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import sqlalchemy as sa
 
@@ -199,37 +200,39 @@ def _roots(unit: Unit | ReadUnit, tree_size: int, ranges: Sequence[tuple[int, in
     return [fold([kept[node] for node in nodes]) for nodes in covers]
 
 
-def _nodes_at(spots: Sequence[sa.ColumnElement[bool]]) -> sa.Select[int, int, bytes]:
-    """The query for the kept hashes at any of the spots."""
-    return sa.select(LogNodeRow.level, LogNodeRow.position, LogNodeRow.hash).where(sa.or_(*spots))
-
-
 def _nodes(unit: Unit | ReadUnit, wanted: Iterable[Node]) -> dict[Node, bytes]:
-    """The kept hashes among those wanted."""
-    by_level: dict[int, list[int]] = {}
-    for level, position in wanted:
-        by_level.setdefault(level, []).append(position)
-    if not by_level:
+    """The kept hashes among those wanted, in one query."""
+    nodes = list(wanted)
+    if not nodes:
         return {}
-    values: dict[str, int | list[int]] = {}
-    for number, (level, positions) in enumerate(by_level.items()):
-        values |= {f"level_{number}": level, f"positions_{number}": positions}
-    rows = unit.session.execute(_lookup(len(by_level)), values)
+    connection = unit.session.connection()
+    if unit.dialect == "sqlite":
+        rows = connection.exec_driver_sql(_lookup(len(nodes)), tuple(chain.from_iterable(nodes)))
+    else:
+        levels, positions = [level for level, _ in nodes], [position for _, position in nodes]
+        rows = connection.exec_driver_sql(_WANTED, {"levels": levels, "positions": positions})
     return {(level, position): value for level, position, value in rows}
 
 
+_WANTED = """
+SELECT level, position, hash
+FROM unnest(%(levels)b::smallint[], %(positions)b::bigint[]) AS wanted(level, position) JOIN log_node
+USING (level, position)
+"""
+
+
 @cache
-def _lookup(levels: int) -> sa.Select[int, int, bytes]:
-    """The query for kept hashes on that many levels; kept, since building it costs as much as running it."""
-    # Not (level, position) IN (...): SQLite answers that by reading the whole table, and this from the primary key.
-    return _nodes_at(
-        [
-            sa.and_(
-                LogNodeRow.level == sa.bindparam(f"level_{number}"),
-                LogNodeRow.position.in_(sa.bindparam(f"positions_{number}", expanding=True)),
-            )
-            for number in range(levels)
-        ]
+def _lookup(count: int) -> str:
+    """The query for that many kept hashes on SQLite, whose values are level and position in turn.
+
+    It is text for the driver: SQLAlchemy spells lists of values anew each time, which costs more than the query. The
+    values come first in the join, since ``(level, position) IN (...)`` is answered by reading the whole table.
+    """
+    values = ", ".join(["(?, ?)"] * count)
+    return (
+        f"WITH wanted(level, position) AS (VALUES {values}) "  # noqa: S608 - nothing but question marks
+        "SELECT log_node.level, log_node.position, hash FROM wanted CROSS JOIN log_node "
+        "ON log_node.level = wanted.level AND log_node.position = wanted.position"
     )
 
 
@@ -292,5 +295,5 @@ def _nodes_between(unit: Unit | ReadUnit, start: int, end: int) -> dict[Node, by
         sa.and_(LogNodeRow.level == level, LogNodeRow.position >= start >> level, LogNodeRow.position < end >> level)
         for level in range(end.bit_length())
     ]
-    rows = unit.session.execute(_nodes_at(spans))
+    rows = unit.session.execute(sa.select(LogNodeRow.level, LogNodeRow.position, LogNodeRow.hash).where(sa.or_(*spans)))
     return {(level, position): value for level, position, value in rows}
