@@ -81,7 +81,6 @@ SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
     evidence, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
     proof, keys, webhooks,
-    webhooks,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from governance.types.sight import Sight
 from lineage.aliases import Aliases
 from lineage.graph import Edge
 from lineage.identity import NodeKind, node_id_text
@@ -21,7 +22,10 @@ Ends = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A node of the answer; ``aliases`` are the other names of the same dataset, as (namespace, name)."""
+    """A node of the answer; ``aliases`` are the other names of the same dataset, as (namespace, name).
+
+    One that the reader does not see is hidden: it keeps its place and its kind, and has no name.
+    """
 
     row_id: int
     kind: NodeKind
@@ -31,6 +35,7 @@ class GraphNode:
     name: str
     distance: int
     aliases: tuple[tuple[str, str], ...] = ()
+    is_hidden: bool = False
 
     @property
     def id(self) -> str:
@@ -65,7 +70,7 @@ class Graph:
 
 
 def graph_nodes(unit: Reader, distances: Mapping[int, int], aliases: Aliases) -> list[GraphNode]:
-    """The nodes by distance, kind, namespace and name."""
+    """The nodes by distance, kind, namespace and name; those that the unit does not see come last and hidden."""
     members: dict[int, list[int]] = {}
     if aliases.exist():
         members = {node: [other for other in aliases.members(node) if other != node] for node in distances}
@@ -81,7 +86,7 @@ def graph_nodes(unit: Reader, distances: Mapping[int, int], aliases: Aliases) ->
             if number in distances
         )
     )
-    return [
+    nodes = [
         GraphNode(
             number,
             "job" if kind == "job" else "dataset",
@@ -94,6 +99,20 @@ def graph_nodes(unit: Reader, distances: Mapping[int, int], aliases: Aliases) ->
         )
         for distance, kind, namespace, name, number, shown, subtype in ordered
     ]
+    return nodes if unit.sight.is_whole else _narrowed(nodes, unit.sight)
+
+
+def _narrowed(nodes: Iterable[GraphNode], sight: Sight) -> list[GraphNode]:
+    """The nodes as somebody sees them. The order of hidden ones says nothing of their names."""
+    shown = [
+        replace(node, aliases=tuple(alias for alias in node.aliases if sight.sees(*alias)))
+        if sight.sees(node.namespace, node.name)
+        else GraphNode(node.row_id, node.kind, None, None, "", "", node.distance, is_hidden=True)
+        for node in nodes
+    ]
+    return sorted(
+        shown, key=lambda node: (node.distance, node.is_hidden, node.kind, node.namespace, node.name, node.row_id)
+    )
 
 
 @dataclass(slots=True)

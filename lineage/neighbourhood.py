@@ -13,7 +13,7 @@ from lineage.graph import Bounds, Direction, Edge, Walk, walk
 from lineage.graph_answer import Graph, graph_edges, graph_nodes
 from lineage.identity import NodeKind, name_fault, node_id_text
 from lineage.links import EdgesMode, StoredLinks
-from lineage.reading import Reader, find_node
+from lineage.reading import Reader, find_node, visible
 from lineage.tables import NodeRow
 
 Directions = Literal["upstream", "downstream", "both"]
@@ -59,7 +59,9 @@ def resolve(unit: Reader, candidates: Iterable[tuple[NodeKind, str, str]]) -> No
                 )
         asked.append(node_id_text(kind, namespace, name))
         row = find_node(unit, kind, namespace, name)
-        if row is not None and (row.first_seen is not None or _is_alias(unit, row)):
+        if row is None or not unit.sight.sees(row.namespace, row.name):
+            continue
+        if row.first_seen is not None or _is_alias(unit, row):
             found[row.id] = row
     if len(found) > 1:
         named = sorted(f"{row.kind} namespace={row.namespace} name={row.name}" for row in found.values())
@@ -120,6 +122,8 @@ def reach(unit: Reader, start: NodeRow, query: GraphQuery) -> Reached:
     if is_whole:
         return Reached(first, links, found, found.distances, found.frontier, found.is_truncated)
     kept = matching(unit, list(found.distances), query.chosen, links) | {first}
+    # What a filter would tell of a node that the reader does not see is told of none.
+    kept &= visible(unit, kept) | {first}
     matched = {node: at for node, at in found.distances.items() if node in kept}
     shown = _nearest(links, first, matched, query.node_limit)
     cut = kept - shown.keys()

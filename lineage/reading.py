@@ -1,7 +1,7 @@
 """Small parts that every query of lineage uses: lists of ids, cuts in time, looking up a name."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -82,6 +82,24 @@ def find_node(unit: Reader, kind: NodeKind, namespace: str, name: str) -> NodeRo
     """The node of this kind and name, looked up by its identity; None when no event named it."""
     query = sa.select(NodeRow).where(NodeRow.identity == node_identity(kind, namespace, name))
     return unit.session.scalar(query)
+
+
+def seen(unit: Reader) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which the unit sees a node: none where it sees everything."""
+    if unit.sight.is_whole:
+        return []
+    named = NodeRow.namespace + sa.literal("/") + NodeRow.name
+    if unit.dialect == "sqlite":  # its LIKE ignores case; GLOB knows the same two signs, and brackets besides
+        return [sa.or_(sa.false(), *(named.op("GLOB")(scope.replace("[", "[[]")) for scope in unit.sight.scopes))]
+    signs = str.maketrans({"*": "%", "?": "_", "%": "\\%", "_": "\\_", "\\": "\\\\"})
+    return [sa.or_(sa.false(), *(named.like(scope.translate(signs), escape="\\") for scope in unit.sight.scopes))]
+
+
+def visible(unit: Reader, ids: Set[int]) -> Set[int]:
+    """Those of the nodes that the unit sees."""
+    if unit.sight.is_whole or not ids:
+        return ids
+    return set(unit.session.scalars(sa.select(NodeRow.id).where(among(unit, NodeRow.id, sorted(ids)), *seen(unit))))
 
 
 def nodes_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, NodeRow]:

@@ -18,7 +18,7 @@ from lineage.descriptions import Known, describe_runs
 from lineage.graph import Bounds, Direction
 from lineage.identity import is_uuid, run_identity
 from lineage.points import Point, Points
-from lineage.reading import Reader, nodes_by_id
+from lineage.reading import Reader, nodes_by_id, visible
 from lineage.run_links import RunLinks
 from lineage.tables import RunRow
 
@@ -59,6 +59,14 @@ class WalkedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenNode:
+    """A run or a version that the reader does not see: it keeps its place, and has no name."""
+
+    distance: int
+    kind: Literal["run", "dataset_version"]
+
+
+@dataclass(frozen=True, slots=True)
 class RunEdge:
     """A run read or wrote a version; the ends are places in ``RunGraph.nodes``.
 
@@ -77,7 +85,7 @@ class RunGraph:
     """The answer: nodes by distance, kind and name; edges by their ends; ``frontier`` where it was cut."""
 
     start: int
-    nodes: tuple[WalkedRun | WalkedVersion, ...]
+    nodes: tuple[WalkedRun | WalkedVersion | HiddenNode, ...]
     edges: tuple[RunEdge, ...]
     frontier: tuple[int, ...]
     is_truncated: bool
@@ -144,12 +152,12 @@ def find_run(unit: Reader, run_id: str, as_of: datetime | None = None) -> RunRow
     """The run with this id, as it was sent or as the UUID that it is served by.
 
     Raises:
-        NotFound: no event up to ``as_of`` named it.
+        NotFound: no event up to ``as_of`` named it, or the unit does not see its job.
     """
     row = unit.session.scalar(sa.select(RunRow).where(RunRow.identity == run_identity(run_id)))
     if row is None and is_uuid(run_id):
         row = unit.session.scalar(sa.select(RunRow).where(RunRow.served_uuid == run_id.lower()))
-    if row is None or (as_of is not None and row.first_event > as_of):
+    if row is None or (as_of is not None and row.first_event > as_of) or not visible(unit, {row.job_id}):
         raise NotFound(
             expected="the id of a run that an event has named",
             found=run_id[:120],
@@ -296,13 +304,20 @@ def _keys_of(walk: _Walk, items: Sequence[Item]) -> Callable[[Item], tuple[str, 
 
 def _assemble(walk: _Walk, start: RunRow) -> RunGraph:
     key = _keys_of(walk, list(walk.distances))
-    order = sorted(walk.distances, key=lambda item: (walk.distances[item], key(item)))
+    sight, keys = walk.links.known.unit.sight, {item: key(item) for item in walk.distances}
+    hidden = {item for item, (_, namespace, name, *_) in keys.items() if not sight.sees(namespace, name)}
+    # The order of what is hidden says nothing of its names.
+    order = sorted(
+        walk.distances, key=lambda item: (walk.distances[item], item in hidden, () if item in hidden else keys[item])
+    )
     runs = describe_runs(walk.links.known, [walk.links.runs[item] for item in order if isinstance(item, int)])
     places = {item: place for place, item in enumerate(order)}
-    nodes: list[WalkedRun | WalkedVersion] = []
+    nodes: list[WalkedRun | WalkedVersion | HiddenNode] = []
     for item in order:
-        if isinstance(item, Point):
-            _, namespace, name, _, _ = key(item)
+        if item in hidden:
+            nodes.append(HiddenNode(walk.distances[item], "dataset_version" if isinstance(item, Point) else "run"))
+        elif isinstance(item, Point):
+            _, namespace, name, _, _ = keys[item]
             nodes.append(WalkedVersion(walk.distances[item], item.node, namespace, name, item.version))
         else:
             nodes.append(WalkedRun(walk.distances[item], runs[item]))

@@ -24,7 +24,7 @@ from lineage.fact_tables import SearchRow
 from lineage.identity import NodeKind
 from lineage.links import is_hidden
 from lineage.marks import Marks, marks_of
-from lineage.reading import Reader, among, nodes_by_id
+from lineage.reading import Reader, among, nodes_by_id, seen, visible
 from lineage.records import newest_fields
 from lineage.search_index import WEIGHTS, key_of, named_fields, words_table
 from lineage.tables import NodeRow
@@ -98,7 +98,7 @@ def search(unit: Reader, query: SearchQuery) -> SearchPage:
     asked = asked_words(query.text)[:_MOST_WORDS]
     if query.text.strip() and not asked:
         return SearchPage((), 0, None)
-    found = _matching(unit.dialect, query, asked)
+    found = [*_matching(unit.dialect, query, asked), *seen(unit)]
     order = _order(unit.dialect, query.sort, asked)
     page = sa.select(NodeRow.id, *order).where(*found).limit(min(query.limit, MAX_LIMIT) + 1)
     is_descending = query.sort == "updated_at"
@@ -224,11 +224,11 @@ def _hits(unit: Reader, ids: Sequence[int], asked: Asked) -> tuple[SearchHit, ..
     query = sa.select(SearchRow.node_id, SearchRow.parts).where(among(unit, SearchRow.node_id, ids))
     named = {node: named_fields(parts) for node, parts in unit.session.connection().execute(query)}
     canonical = Aliases(unit).canonical(ids)
-    others = nodes_by_id(unit, sorted(set(canonical.values())))
+    others = nodes_by_id(unit, sorted(visible(unit, set(canonical.values()))))
     hits = []
     for node in ids:
         known = dict.fromkeys([path for path, _, _ in described_fields(fields.get(node))] + [*named.get(node, ())])
-        row, other = rows[node], others[canonical[node]] if node in canonical else None
+        row, other = rows[node], others.get(canonical.get(node, 0))
         hits.append(
             SearchHit(
                 row_id=node,

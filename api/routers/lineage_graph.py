@@ -41,8 +41,14 @@ from lineage.neighbourhood import DEFAULT_NODE_LIMIT, MAX_NODE_LIMIT, GraphQuery
 router = APIRouter(tags=["lineage"])
 
 
-@router.get("/v1/lineage", summary="What a node comes from and what depends on it", dependencies=[permit("read")])
-@router.get("/v1/lineage/graph", summary="What a node comes from and what depends on it", dependencies=[permit("read")])
+@router.get(
+    "/v1/lineage", summary="What a node comes from and what depends on it", dependencies=[permit("read", scoped=True)]
+)
+@router.get(
+    "/v1/lineage/graph",
+    summary="What a node comes from and what depends on it",
+    dependencies=[permit("read", scoped=True)],
+)
 def graph(request: Request, unit: ReadingUnit, asked: Annotated[GraphAsked, Query()]) -> Response:
     """The nodes within reach, nearest first, and the edges between them. Cut answers say so and where."""
     query = graph_query(asked, asked.node_limit, chosen_nodes(asked))
@@ -103,7 +109,7 @@ class PathsAsked(Node, Walked):
     node_limit: NodeLimit = DEFAULT_NODE_LIMIT
 
 
-@router.get("/v1/lineage/paths", summary="How one node reaches another", dependencies=[permit("read")])
+@router.get("/v1/lineage/paths", summary="How one node reaches another", dependencies=[permit("read", scoped=True)])
 def paths(request: Request, unit: ReadingUnit, asked: Annotated[PathsAsked, Query()]) -> Response:
     """The shortest paths first, each passing no node twice; `upstream` where the data flows to the first node."""
     start = start_of(request, unit, asked)

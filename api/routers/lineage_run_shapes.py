@@ -9,7 +9,7 @@ from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, Ru
 from lineage.findings import FoundInEvent, FoundInRun, Page
 from lineage.levels import weakest_path
 from lineage.neighbourhood import GraphQuery
-from lineage.run_walk import RunGraph, WalkedRun, WalkedVersion
+from lineage.run_walk import HiddenNode, RunGraph, WalkedRun, WalkedVersion
 from lineage.serving import Deployment, Served, ServedModel
 
 
@@ -29,7 +29,9 @@ def run_document(found: RunGraph, query: GraphQuery) -> dict[str, Any]:
     }
 
 
-def _node(node: WalkedRun | WalkedVersion) -> dict[str, Any]:
+def _node(node: WalkedRun | WalkedVersion | HiddenNode) -> dict[str, Any]:
+    if isinstance(node, HiddenNode):
+        return {"kind": node.kind, "distance": node.distance, "hidden": True}
     if isinstance(node, WalkedRun):
         return {"kind": "run", "distance": node.distance, **_run(node.run)}
     return {

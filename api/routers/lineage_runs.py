@@ -49,7 +49,9 @@ class RunAsked(BaseModel):
 
 
 @router.get(
-    "/v1/lineage/runs/{run_id:path}", summary="What led to a run and what it led to", dependencies=[permit("read")]
+    "/v1/lineage/runs/{run_id:path}",
+    summary="What led to a run and what it led to",
+    dependencies=[permit("read", scoped=True)],
 )
 def run(
     request: Request,

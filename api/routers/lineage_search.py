@@ -35,7 +35,7 @@ class SearchAsked(BaseModel):
     cursor: Annotated[str | None, Query(max_length=2048, description="next_cursor of the page before.")] = None
 
 
-@router.get("/v1/lineage/search", summary="Datasets and jobs by text", dependencies=[permit("read")])
+@router.get("/v1/lineage/search", summary="Datasets and jobs by text", dependencies=[permit("read", scoped=True)])
 def find(request: Request, unit: ReadingUnit, asked: Annotated[SearchAsked, Query()]) -> Response:
     """Names, fields, descriptions, tags and owners are searched; no character of `q` is an operator."""
     found = search(

@@ -23,7 +23,7 @@ def graph_document(found: Graph, query: GraphQuery) -> dict[str, Any]:
         "start": found.start,
         **_asked(query),
         "nodes": _nodes(found.nodes),
-        "edges": _edges(found.edges),
+        "edges": _edges(found.edges, found.nodes),
         "truncated": found.is_truncated,
         "frontier": list(found.frontier),
     }
@@ -78,7 +78,7 @@ def connections_document(found: Connections, query: GraphQuery) -> dict[str, Any
         **_asked(query),
         "paths": [{"direction": path.direction, "nodes": list(path.nodes)} for path in found.paths],
         "nodes": _nodes(found.nodes),
-        "edges": _edges(found.edges),
+        "edges": _edges(found.edges, found.nodes),
         "truncated": found.is_truncated,
     }
 
@@ -136,7 +136,9 @@ def _name(name: Name) -> dict[str, str]:
 
 def _nodes(nodes: Iterable[GraphNode]) -> list[dict[str, Any]]:
     return [
-        {
+        {"index": index, "kind": node.kind, "distance": node.distance, "hidden": True}
+        if node.is_hidden
+        else {
             "index": index,
             "kind": node.kind,
             "type": node.type,
@@ -150,9 +152,12 @@ def _nodes(nodes: Iterable[GraphNode]) -> list[dict[str, Any]]:
     ]
 
 
-def _edges(edges: Iterable[GraphEdge]) -> list[dict[str, Any]]:
+def _edges(edges: Iterable[GraphEdge], nodes: Sequence[GraphNode]) -> list[dict[str, Any]]:
+    """The edges; of one with a hidden end no more than that it is there."""
     return [
-        {
+        {"from": edge.source, "to": edge.target, "hidden": True}
+        if nodes[edge.source].is_hidden or nodes[edge.target].is_hidden
+        else {
             "from": edge.source,
             "to": edge.target,
             "first_seen": edge.first_seen,

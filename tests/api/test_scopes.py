@@ -1,0 +1,208 @@
+"""What a narrowed key is told: nothing by name of what lies outside of its scopes, and that there is something."""
+
+from typing import Any
+
+import pytest
+
+from governance.types.sight import Sight
+from tests.lineage.material import bodies, dataset, run_event, run_id
+from tests.support.service import Service, key_for
+from tests.support.story import FAIR, ask, manifest, policy, publish, subject, submit, upload
+
+MODELS = "mlflow://models.test"
+SECRETS = ("payroll", "salaries", "hr-export", "s3://vault", "hr", "board")
+SCOPES = ["s3://lake/*", f"{MODELS}/credit-*", "batch/train"]
+
+
+def secret_of(name: str) -> dict[str, Any]:
+    tags = {"tags": [{"key": "secret", "value": "true"}]}
+    return dataset(name, "s3://vault", tags=tags, ownership={"owners": [{"name": "team:board"}]})
+
+
+@pytest.fixture
+def told(service: Service) -> Service:
+    """A service that knows salaries -> hr-export -> features -> train -> credit-line, and who reads them."""
+    events = [
+        run_event(job="hr-export", run=run_id(1), inputs=[secret_of("salaries")], outputs=["features"]),
+        run_event(
+            "COMPLETE", 1, job="train", run=run_id(2), inputs=["features"], outputs=[dataset("credit-line/1", MODELS)]
+        ),
+        run_event("COMPLETE", 2, job="board", run=run_id(3), inputs=["features"], outputs=[secret_of("payroll")]),
+    ]
+    answer = service.http.post("/api/v1/lineage/batch", content=b"[" + b",".join(bodies(*events)) + b"]")
+    assert answer.json()["status"] == "success", answer.text
+    return service
+
+
+@pytest.fixture
+def narrow(told: Service) -> dict[str, str]:
+    """The header of a key that sees the lake, the job that trains and the models of credit."""
+    return {"Authorization": f"Bearer {key_for(told.url, 'ci', 'model_owner', scopes=SCOPES)}"}
+
+
+def names_nothing(answer: Any) -> bool:
+    return not any(f'"{secret}' in answer.text for secret in SECRETS)
+
+
+FEATURES = {"namespace": "s3://lake", "name": "features"}
+
+
+def test_a_graph_shows_what_is_hidden_without_a_name(told: Service, narrow: dict[str, str]) -> None:
+    answer = told.http.get("/v1/lineage/graph", params=FEATURES, headers=narrow)
+    whole = told.http.get("/v1/lineage/graph", params=FEATURES).json()
+    found = answer.json()
+    assert names_nothing(answer)
+    assert (len(found["nodes"]), len(found["edges"])) == (len(whole["nodes"]), len(whole["edges"])) == (7, 6)
+    hidden = [node for node in found["nodes"] if node.get("hidden")]
+    assert [set(node) for node in hidden] == [{"index", "kind", "distance", "hidden"}] * 4
+    assert {node["name"] for node in found["nodes"] if not node.get("hidden")} == {"features", "train", "credit-line/1"}
+    shown = {node["index"] for node in found["nodes"] if not node.get("hidden")}
+    for edge in found["edges"]:
+        assert ("latest_run_id" in edge) == ({edge["from"], edge["to"]} <= shown)
+
+
+def test_a_key_that_sees_everything_is_shown_everything(told: Service) -> None:
+    assert "hidden" not in told.http.get("/v1/lineage/graph", params=FEATURES).text
+
+
+def test_a_filter_tells_nothing_of_what_is_hidden(told: Service, narrow: dict[str, str]) -> None:
+    for filtered in ({"tag": "secret"}, {"owner": "team:board"}, {"kind": "dataset", "type": "TABLE"}):
+        answer = told.http.get("/v1/lineage/graph", params={**FEATURES, **filtered}, headers=narrow).json()
+        assert not any(node.get("hidden") for node in answer["nodes"]), filtered
+
+
+def alike(told: Service, narrow: dict[str, str], path: str, hidden: str, unknown: str, **parameters: str) -> None:
+    """The same answer for a name that is hidden and for one that nobody uses, but for the name itself."""
+    answers = []
+    for name in (hidden, unknown):
+        values = {key: value.replace("NAME", name) for key, value in parameters.items()}
+        answer = told.http.get(path.replace("NAME", name), params=values, headers=narrow)
+        answers.append((answer.status_code, answer.text.replace(name, "NAME")))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
+def test_a_hidden_name_is_answered_like_an_unknown_one(told: Service, narrow: dict[str, str]) -> None:
+    place = {"namespace": "s3://vault", "name": "NAME", "kind": "dataset"}
+    alike(told, narrow, "/v1/lineage/graph", "salaries", "nothings", **place)
+    alike(told, narrow, "/v1/lineage/runs/NAME", run_id(1), run_id(9))
+    alike(told, narrow, "/v1/lineage/paths", "salaries", "nothings", **place, to_namespace="s3://lake",
+          to_name="features", to_kind="dataset")  # fmt: skip
+
+
+def test_runs_show_what_is_hidden_without_a_name(told: Service, narrow: dict[str, str]) -> None:
+    answer = told.http.get(f"/v1/lineage/runs/{run_id(2)}", headers=narrow)
+    assert names_nothing(answer)
+    assert run_id(1) not in answer.text
+    kinds = [(node["kind"], node.get("hidden", False)) for node in answer.json()["nodes"]]
+    assert sorted(kinds) == [
+        ("dataset_version", False), ("dataset_version", False), ("dataset_version", True), ("run", False), ("run", True)
+    ]  # fmt: skip
+
+
+def test_paths_lead_through_what_is_hidden_without_its_name(told: Service, narrow: dict[str, str]) -> None:
+    events = [
+        run_event("COMPLETE", 3, job="hr", run=run_id(4), inputs=["in"], outputs=[secret_of("payroll")]),
+        run_event("COMPLETE", 4, job="hr", run=run_id(5), inputs=[secret_of("payroll")], outputs=["out"]),
+    ]
+    told.http.post("/api/v1/lineage/batch", content=b"[" + b",".join(bodies(*events)) + b"]")
+    ends = {"namespace": "s3://lake", "name": "in", "kind": "dataset"}
+    ends |= {"to_namespace": "s3://lake", "to_name": "out", "to_kind": "dataset"}
+    answer = told.http.get("/v1/lineage/paths", params=ends, headers=narrow)
+    assert answer.json()["paths"]
+    assert names_nothing(answer)
+    assert any(node.get("hidden") for node in answer.json()["nodes"])
+
+
+@pytest.mark.parametrize("query", [{}, {"q": "salaries"}, {"tag": "secret"}, {"owner": "team:board"}, {"q": "e"}])
+def test_search_and_its_total_know_only_what_is_seen(
+    told: Service, narrow: dict[str, str], query: dict[str, str]
+) -> None:
+    answer = told.http.get("/v1/lineage/search", params={**query, "limit": "1000"}, headers=narrow)
+    found = answer.json()
+    assert names_nothing(answer)
+    assert found["total_count"] == len(found["results"])
+    assert (found["total_count"] == 3) == (query == {})
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "s3://lake/*",
+        "S3://LAKE/*",
+        "*features",
+        "s3://lake/f?atures",
+        "s3://lake/[f]eatures",
+        "s3://lake/%",
+        "s3://l_ke/*",
+        "*lake*",
+        "s3:\\//lake/*",
+        "s3://lake/features",
+        "***",
+        "??*",
+    ],
+)
+def test_sql_and_values_agree_on_what_a_scope_holds(told: Service, scope: str) -> None:
+    header = {"Authorization": f"Bearer {key_for(told.url, 'auditor', scopes=[scope])}"}
+    results = told.http.get("/v1/lineage/search", params={"limit": "1000"}, headers=header).json()["results"]
+    everything = told.http.get("/v1/lineage/search", params={"limit": "1000"}).json()["results"]
+    by_value = {(r["namespace"], r["name"]) for r in everything if Sight((scope,)).sees(r["namespace"], r["name"])}
+    assert {(r["namespace"], r["name"]) for r in results} == by_value
+
+
+def test_the_gate_knows_no_model_outside_of_the_scopes(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    theirs = subject("fraud")
+    answer = told.post_json(
+        "/v1/gate/evaluations", {"subject": theirs, "environment": "prod"}, **{"Idempotency-Key": "n1", **narrow}
+    )
+    assert (answer.status_code, answer.json()["pointer"]) == (404, "/subject")
+    foreign = told.post_json("/v1/evidence", manifest(upload(told, b"row_id"), subject=theirs), **narrow)
+    assert foreign.status_code == 404
+
+
+def test_decisions_and_their_proofs_outside_of_the_scopes_are_not_found(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    submit(told, FAIR)
+    submit(told, FAIR, subject=subject("fraud"))
+    mine, theirs = ask(told).json(), ask(told, key="k2", subject=subject("fraud")).json()
+    for suffix in ("", "/bundle", "/tlog-proof"):
+        seen = told.http.get(f"/v1/decisions/{mine['decision_id']}{suffix}", headers=narrow)
+        assert (seen.status_code, "fraud" in seen.text) == (200, False)
+        hidden = told.http.get(f"/v1/decisions/{theirs['decision_id']}{suffix}", headers=narrow)
+        unknown = told.http.get(f"/v1/decisions/nothing{suffix}", headers=narrow)
+        assert hidden.status_code == unknown.status_code == 404
+        assert hidden.text.replace(theirs["decision_id"], "nothing") == unknown.text
+    path = theirs["links"]["self"]
+    assert told.http.get(path, headers=narrow).status_code == 404
+    assert told.http.get(mine["links"]["self"], headers=narrow).status_code == 200
+    report = f"/v1/decisions/{theirs['decision_id']}/reports/json"
+    assert told.http.post(report, headers=narrow).status_code == 404
+
+
+def test_a_report_is_given_to_whoever_sees_all_data_behind_the_model(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    submit(told, FAIR)
+    path = f"/v1/decisions/{ask(told).json()['decision_id']}/reports/json"
+    refused = told.http.post(path, headers=narrow)
+    assert (refused.status_code, refused.json()["code"]) == (403, "access.scope_not_supported")
+    assert names_nothing(refused)
+    wider = {"Authorization": f"Bearer {key_for(told.url, 'ci', scopes=[*SCOPES, 's3://*', 'batch/*'])}"}
+    assert told.http.post(path, headers=wider).status_code == 200
+
+
+def test_evidence_of_a_hidden_model_is_not_found(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    digest = submit(told, FAIR, subject=subject("fraud"))
+    body = {"subject": subject(), "environment": "prod", "policy": "fair", "evidence": [{"digest": digest}]}
+    hidden = told.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "n1", **narrow})
+    body["evidence"] = [{"digest": "sha256:" + "0" * 64}]
+    unknown = told.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "n2", **narrow})
+    assert hidden.status_code == unknown.status_code == 404
+    assert hidden.text.replace(digest, "") == unknown.text.replace("sha256:" + "0" * 64, "")
+
+
+def test_events_are_taken_from_keys_that_see_everything(told: Service, narrow: dict[str, str]) -> None:
+    (body,) = bodies(run_event(run=run_id(8)))
+    for path in ("/api/v1/lineage", "/api/v1/lineage/batch"):
+        assert told.http.post(path, content=body, headers=narrow).status_code == 403
