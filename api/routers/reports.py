@@ -80,13 +80,13 @@ def _issue(state: State, database: Database, decision_id: str, wanted: ReportFor
             ancestry=record.ancestry,
             measurements=record.measurements,
             policy=record.policy,
-            proof=_proof(state, record),
+            proof=_proof(record),
             compiled_at=unit.now,
         )
         return issue(unit, compiled, formats=[wanted], artifacts=state.artifacts)[0]
 
 
-def _proof(state: State, record: Record) -> ProofSummary:
+def _proof(record: Record) -> ProofSummary:
     return ProofSummary(
         origin=record.decision.origin,
         log_index=record.log_index,

@@ -240,7 +240,7 @@ def scoped_routes() -> set[tuple[str, str]]:
 
 
 def test_a_narrowed_key_is_refused_wherever_answers_cannot_be_narrowed(walked: Service) -> None:
-    roles = [("ci", "model_owner", "data_steward", "policy_author", "policy_publisher")]
+    roles: list[tuple[str, ...]] = [("ci", "model_owner", "data_steward", "policy_author", "policy_publisher")]
     roles += [("approver", "incident_responder"), ("admin",)]
     tokens = {held: key_for(walked.url, *held, scopes=["mlflow://*"], name=held[0]) for held in roles}
     found = set()

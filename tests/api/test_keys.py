@@ -55,11 +55,12 @@ def test_a_repeated_request_gives_the_same_key_without_its_text(service: Service
 
 def test_keys_are_listed_in_pages(service: Service, admin: dict[str, str]) -> None:
     made = {make(service, admin).json()["id"] for _ in range(3)}
-    seen, following = set(), ""
-    while following is not None:
-        page = service.http.get(f"/v1/keys?limit=2{following and '&after=' + following}", headers=admin).json()
+    seen: set[str] = set()
+    parameters: dict[str, Any] = {"limit": 2}
+    while parameters.get("after", "") is not None:
+        page = service.http.get("/v1/keys", params=parameters, headers=admin).json()
         seen |= {key["id"] for key in page["keys"]}
-        following = page["next"]
+        parameters["after"] = page["next"]
     assert made < seen
 
 
