@@ -1,30 +1,24 @@
 """What ingest is held against, each as a server of its own: ``python -m benchmarks.ingest_peers floor|naive``.
 
 The floor keeps the bytes of an event under their digest and nothing else, in group commits behind a bare ASGI route.
-The naive way reads an event into pydantic models and writes rows through the ORM with a commit an event. Both use the
-service's engine, so that durability is the same.
+The naive way is in ``benchmarks.naive_ingest``. Both use the service's engine, so that durability is the same.
 """
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import uvicorn
-from fastapi import FastAPI
-from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from benchmarks.naive_ingest import naive
 from governance.cli.server import listen
-from governance.database import Database, UTCDateTime
+from governance.database import Database
 
 _APPEND_ONLY = sa.Table(
     "append_only",
@@ -76,113 +70,6 @@ class Floor:
         rows = [{"digest": hashlib.sha256(body).digest(), "body": body} for body in bodies]
         with self._database.unit() as unit:
             unit.session.connection().execute(sa.insert(_APPEND_ONLY), rows)
-
-
-class _Base(DeclarativeBase):
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: sa.JSON}  # noqa: RUF012 - read by SQLAlchemy
-
-
-class _EventRow(_Base):
-    __tablename__ = "naive_event"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    content: Mapped[dict[str, Any]]
-
-
-class _JobRow(_Base):
-    __tablename__ = "naive_job"
-    __table_args__ = (sa.UniqueConstraint("namespace", "name"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    namespace: Mapped[str]
-    name: Mapped[str]
-
-
-class _DatasetRow(_Base):
-    __tablename__ = "naive_dataset"
-    __table_args__ = (sa.UniqueConstraint("namespace", "name"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    namespace: Mapped[str]
-    name: Mapped[str]
-
-
-class _RunRow(_Base):
-    __tablename__ = "naive_run"
-    __table_args__ = (sa.UniqueConstraint("run_id"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[str]
-    job_id: Mapped[int] = mapped_column(sa.ForeignKey("naive_job.id"))
-    state: Mapped[str]
-    changed_at: Mapped[datetime]
-
-
-class _EdgeRow(_Base):
-    __tablename__ = "naive_edge"
-    __table_args__ = (sa.UniqueConstraint("job_id", "dataset_id", "role"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    job_id: Mapped[int] = mapped_column(sa.ForeignKey("naive_job.id"))
-    dataset_id: Mapped[int] = mapped_column(sa.ForeignKey("naive_dataset.id"))
-    role: Mapped[str]
-
-
-class _Named(BaseModel):
-    namespace: str
-    name: str
-    facets: dict[str, dict[str, Any]] = {}
-
-
-class _Run(BaseModel):
-    runId: str  # noqa: N815 - the name that OpenLineage gives it
-    facets: dict[str, dict[str, Any]] = {}
-
-
-class _Event(BaseModel):
-    eventType: str  # noqa: N815 - as above
-    eventTime: datetime  # noqa: N815 - as above
-    producer: str
-    schemaURL: str  # noqa: N815 - as above
-    run: _Run
-    job: _Named
-    inputs: list[_Named] = []
-    outputs: list[_Named] = []
-
-
-def naive(database: Database) -> FastAPI:
-    """The application as one would write it first."""
-    _Base.metadata.create_all(database.engine)
-    app = FastAPI()
-
-    @app.post("/", status_code=201)
-    def take(event: _Event) -> None:
-        while True:
-            # Two requests may make the same job at once; the one that loses begins again.
-            with contextlib.suppress(IntegrityError, OperationalError), Session(database.engine) as session:
-                _write(session, event)
-                session.commit()
-                return
-
-    return app
-
-
-def _write(session: Session, event: _Event) -> None:
-    session.add(_EventRow(content=event.model_dump(mode="json")))
-    job = _found(session, _JobRow, namespace=event.job.namespace, name=event.job.name)
-    run = session.scalars(sa.select(_RunRow).filter_by(run_id=event.run.runId)).one_or_none()
-    if run is None:
-        run = _RunRow(run_id=event.run.runId, job_id=job.id)
-        session.add(run)
-    run.state, run.changed_at = event.eventType, event.eventTime
-    for role, mentions in (("input", event.inputs), ("output", event.outputs)):
-        for mention in mentions:
-            dataset = _found(session, _DatasetRow, namespace=mention.namespace, name=mention.name)
-            _found(session, _EdgeRow, job_id=job.id, dataset_id=dataset.id, role=role)
-
-
-def _found(session: Session, table: Any, **names: Any) -> Any:
-    row = session.scalars(sa.select(table).filter_by(**names)).one_or_none()
-    if row is None:
-        row = table(**names)
-        session.add(row)
-        session.flush()
-    return row
 
 
 def main() -> None:
