@@ -15,6 +15,7 @@ from api.routers import (
     break_glass,
     deployments,
     evidence,
+    formats,
     gate,
     health,
     keys,
@@ -81,6 +82,7 @@ SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
     evidence, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
     proof, keys, webhooks,
+    formats,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 

@@ -18,7 +18,7 @@ MANY = 20
 def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
     """A decision as the gate answers it; the same bytes whenever it is asked for."""
     decision = store.decision(unit, row)
-    base = f"/v1/decisions/{row.id}"
+    base, own = f"/v1/decisions/{row.id}", f"/v1/gate/evaluations/{row.evaluation_id}"
     return {
         "decision_id": row.id,
         "verdict": decision.verdict.value,
@@ -39,10 +39,13 @@ def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
         # What may stand beside a decision comes after it, and this answer never changes.
         "break_glass": {"grants": f"{base}/grants"},
         "links": {
-            "self": f"/v1/gate/evaluations/{row.evaluation_id}",
+            "self": own,
             "decision": base,
             "bundle": f"{base}/bundle",
             "tlog_proof": f"{base}/tlog-proof",
+            "junit": f"{own}/junit",
+            "sarif": f"{own}/sarif",
+            "markdown": f"{own}/markdown",
         },
         "log": {"index": row.log_index, "origin": decision.origin},
     }
