@@ -50,7 +50,7 @@ def masked(result: CheckResult, masks: Mapping[str, str]) -> CheckResult:
     findings = tuple(_masked(finding, masks) for finding in result.findings)
     if findings == result.findings:
         return result
-    details = dict(result.details)
+    details: dict[str, Any] = dict(result.details)
     if "failing_values" in details:
         details["failing_values"] = sorted({text for finding in findings for text in _values(finding)})
     hidden = {name: mask for name, mask in masks.items() if any(name in _columns(one) for one in findings)}

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from governance.database import Database
 from governance.migration import upgrade
@@ -22,8 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """One width of terminal for all: a narrow one would break the words that tests look for in tables."""
+    """One width of terminal for all: a narrow one would break the words that tests look for in tables.
+
+    How long one example of a property takes says more about what else the machine does than about the code.
+    """
     os.environ["COLUMNS"] = "200"
+    settings.register_profile("tests", deadline=None)
+    settings.load_profile("tests")
 
 
 def shared_path(name: str) -> Path:

@@ -74,7 +74,7 @@ def _between(rates: Mapping[str, Array], metric: Metric) -> Array:
     """The metric's worst value among the groups of each replicate; NaN where any rate it needs does not exist."""
     used = [rates[name] for name in metric.rates]
     match metric.form:
-        case "mean_ratio" | "mean_difference":
+        case "mean_ratio" | "mean_difference" | "level":
             raise ValueError(f"{metric.title} is no metric of rates")
         case "ratio":
             lowest: Array = np.min([_quotient(rate.min(axis=1), rate.max(axis=1)) for rate in used], axis=0)

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from statistics import NormalDist
 
-from policies.fairness.estimates import Comparison, compare_estimates
+from policies.fairness.estimates import Comparison, compare_estimates, compare_level
 from policies.fairness.metrics import Form
 from policies.fairness.quantities import Estimate
 from policies.fairness.readings import Reading
@@ -26,11 +26,13 @@ _Z_TWO_OF_TWO = NormalDist().inv_cdf(0.9875)
 
 
 def compare(form: Form, group: tuple[Reading, ...], reference: tuple[Reading, ...], limit: Fraction) -> Comparison:
-    """The comparison of ``group`` with ``reference``, whose values exist, against ``limit``.
+    """The comparison of ``group`` with ``reference``, whose values exist, against ``limit``; a level's own value.
 
     A ratio is that of the lower rate to the higher, whichever group has it, so that a declared reference cannot hide
     a gap in its own disfavour; 0/0 does not exist.
     """
+    if form == "level":
+        return compare_level(_estimate(group[0]), limit)
     if group[0].part is None:
         return compare_estimates(_estimate(group[0]), _estimate(reference[0]), limit, is_ratio=form == "mean_ratio")
     return _compare_rates(form, _parts(group), _parts(reference), limit)
@@ -48,7 +50,7 @@ def _estimate(reading: Reading) -> Estimate:
 
 def _compare_rates(form: Form, group: tuple[Part, ...], reference: tuple[Part, ...], limit: Fraction) -> Comparison:
     match form:
-        case "mean_ratio" | "mean_difference":
+        case "mean_ratio" | "mean_difference" | "level":
             raise ValueError(f"{form} compares estimates, not shares of rows")
         case "ratio":
             return _ratio(*_ordered(group[0], reference[0]), limit)
@@ -68,26 +70,6 @@ def is_ratio_below(low: Part, high: Part, limit: Fraction) -> bool:
     a, n = low.numerator.weight, low.denominator.weight
     c, m = high.numerator.weight, high.denominator.weight
     return limit.denominator * a * m < limit.numerator * c * n
-
-
-def more_to_limit(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int:
-    """The smallest k that brings ``(a + k) / n`` to the limit against ``c / m``, in integers; 0 where it is reached.
-
-    A ratio: ``(a + k) / n >= limit * c / m``. A difference: ``c / m - (a + k) / n <= limit``. For whole people.
-    """
-    a, n, higher = low.numerator.rows, low.denominator.rows, Fraction(high.numerator.rows, high.denominator.rows)
-    wanted = limit * higher if is_ratio else higher - limit
-    return max(0, math.ceil(wanted * n - a))
-
-
-def fewer_to_limit(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int:
-    """The smallest k that brings ``(c - k) / m`` down to the limit against ``a / n``; 0 where it is reached.
-
-    A ratio: ``a / n >= limit * (c - k) / m``. A difference: ``(c - k) / m - a / n <= limit``. For whole people.
-    """
-    c, m, lower = high.numerator.rows, high.denominator.rows, Fraction(low.numerator.rows, low.denominator.rows)
-    allowed = lower / limit if is_ratio else lower + limit
-    return max(0, math.ceil(c - allowed * m))
 
 
 def rows_to_tell(low: Part, high: Part, limit: Fraction, *, is_ratio: bool) -> int | None:

@@ -158,6 +158,8 @@ def _worst(groups: Sequence[GroupCells], metric: Metric) -> Fraction | None:
             ratios = [_quotient(min(column), max(column)) for column in columns]
             known = [ratio for ratio in ratios if ratio is not None]
             return min(known) if len(known) == len(ratios) else None
+        case "level":
+            return max(columns[0])
         case "difference" | "mean_difference":
             return max(max(column) - min(column) for column in columns)
         case "balanced_difference":

@@ -35,6 +35,24 @@ def compare_estimates(one: Estimate, two: Estimate, limit: Fraction, *, is_ratio
     return _ratio(low, high, limit) if is_ratio else _difference(low, high, limit)
 
 
+def compare_level(one: Estimate, limit: Fraction) -> Comparison:
+    """A mean of distances from zero, held to the limit by itself; what chance adds to it is taken off for the tests.
+
+    ``p_equal`` is the one-sided p-value of as large a mean where nothing is off.
+    """
+    is_beyond = Fraction(one.value) > limit
+    above = one.value - (one.by_chance or 0.0)
+    return Comparison(
+        value=Fraction(one.value),
+        is_beyond=is_beyond,
+        interval=one.bounds(),
+        method="bounds of the bands together",
+        p_beyond=_tail(above - float(limit), one.error) if is_beyond else 1.0,
+        p_equal=_tail(above, one.error),
+        test="z",
+    )
+
+
 def _difference(low: Estimate, high: Estimate, limit: Fraction) -> Comparison:
     value, error = high.value - low.value, math.hypot(low.error, high.error)
     is_beyond = value > limit

@@ -11,7 +11,7 @@ from policies.fairness.readings import read, title_of, unit_of
 from policies.fairness.verdict import Assessment, GroupOutcome
 from policies.fairness.wording import name, power_text
 from policies.statistics.counts import CellName, Count, total
-from policies.statistics.intervals import Z_TWO_SIDED, Bounds, wilson
+from policies.statistics.intervals import Bounds, wilson
 
 EVERYBODY = "*"
 """Stands for all levels of an attribute, in figures that belong to the attribute and not to one group."""
@@ -72,7 +72,6 @@ def _value_figure(name: str, group: GroupCells, place: dict[str, str], flags: tu
         return _rate_figure(name, group.counts, place, flags)
     reading = read(group, name)
     estimate = reading.estimate
-    half = 0.0 if estimate is None else Z_TWO_SIDED * estimate.error
     return Figure(
         name=name,
         value=text(reading.value),
@@ -80,7 +79,10 @@ def _value_figure(name: str, group: GroupCells, place: dict[str, str], flags: tu
         denominator=str(reading.rows),
         interval=None
         if estimate is None
-        else interval(Bounds(estimate.value - half, estimate.value + half), "normal, from the standard error"),
+        else interval(
+            estimate.bounds(),
+            "normal, from the standard error" if estimate.by_chance is None else "bounds of the bands together",
+        ),
         group=place,
         flags=flags,
         note="" if estimate is not None else f"there are no {unit_of(name)}",

@@ -12,6 +12,7 @@ from policies.fairness.closing import (
     main_range,
     nearest_score,
     shortfall_of,
+    worst_band,
 )
 from policies.fairness.readings import unit_of
 from policies.fairness.verdict import Assessment, GroupOutcome
@@ -60,15 +61,46 @@ def _of_outcome(body: FairnessBody, assessment: Assessment, outcome: GroupOutcom
     if outcome.reason == "fairness.inconclusive" and needed is not None:
         message = f"{place}: about {needed} {unit} in each of the two groups would show whether the gap is real."
         return [_finding("fairness.rows_needed", outcome, message, {**where, "rows_per_group": needed})]
+    if assessment.metric.form == "level":
+        return _off_in_band(assessment, outcome)
     missing = shortfall_of(assessment, outcome)
     if missing is None:
         return []
     message = missing.sentence(assessment.table.title, assessment.limit.limit, is_ratio=assessment.metric.is_ratio)
-    data = {**where, "group": list(missing.levels), "rate": missing.rate, "shortfall": missing.decisions}
-    found = [_finding("fairness.shortfall", outcome, message, data | {"fewer": missing.is_fewer})]
+    data = {**where, "group": list(missing.levels), "rate": missing.rate, "fewer": missing.is_fewer}
+    found = [_finding("fairness.shortfall", outcome, message, data | _amount(missing))]
     if body.axis is None or outcome.rate != "selection_rate":
         return found
     return [*found, *_in_scores(body.axis, assessment, outcome, missing)]
+
+
+def _off_in_band(assessment: Assessment, outcome: GroupOutcome) -> list[Finding]:
+    """Where scores say most about what does not happen; nothing within the limit."""
+    group = next(one for one in assessment.table.groups if one.levels == outcome.levels)
+    band = worst_band(group)
+    if outcome.comparison is None or not outcome.comparison.is_beyond or band is None:
+        return []
+    message = (
+        f"{assessment.table.title} {name(outcome.levels)}: most of the calibration error lies at scores around "
+        f"{band.mean_score:.4g}, where {band.observed:.4g} of the labels are positive."
+    )
+    data = {
+        "table": assessment.table.title,
+        "group": list(outcome.levels),
+        "mean_score": decimal_text(band.mean_score),
+        "observed": decimal_text(band.observed),
+        "weight": decimal_text(band.weight),
+    }
+    return [_finding("fairness.calibration_off", outcome, message, data)]
+
+
+def _amount(missing: Shortfall) -> dict[str, int | str]:
+    """Decisions as a whole number, their weight, or the distance that a number would have to move."""
+    if missing.way is None:
+        return {"distance": decimal_text(missing.amount)}
+    if missing.is_weighted:
+        return {"weight": decimal_text(missing.amount)}
+    return {"shortfall": int(missing.amount)}
 
 
 def _in_scores(axis: ScoreAxis, assessment: Assessment, outcome: GroupOutcome, missing: Shortfall) -> list[Finding]:
@@ -78,9 +110,10 @@ def _in_scores(axis: ScoreAxis, assessment: Assessment, outcome: GroupOutcome, m
     whole = gap_of_selection(found)
     if most is None or whole <= 0:
         return []
-    down_to = nearest_score(assessment.table, axis, missing.levels, missing.decisions)
+    down_to = nearest_score(assessment.table, axis, missing.levels, missing.amount)
+    counted = "" if missing.is_weighted else f"{missing.amount} "
     nearest = (
-        f" The {missing.decisions} rows of {name(missing.levels)} nearest below the threshold of {axis.cut} score "
+        f" The {counted}rows of {name(missing.levels)} nearest below the threshold of {axis.cut} score "
         f"{down_to:.4g} or more."
         if down_to is not None
         else ""
@@ -107,6 +140,7 @@ def _in_scores(axis: ScoreAxis, assessment: Assessment, outcome: GroupOutcome, m
 REMEDIES = {
     "fairness.rows_needed": "Collect more rows of the group and submit fresh evidence.",
     "fairness.gap_in_scores": "Look at the rows in that range first: which features move their scores.",
+    "fairness.calibration_off": "Calibrate the scores on rows of this group, or find what they do not know of it.",
     "fairness.shortfall": "Find what carries the gap, then train again without it or under a constraint on the rate",
 }
 """What to do about a finding, by its code; a shortfall adds how far there is to go."""

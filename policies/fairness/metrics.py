@@ -51,7 +51,9 @@ RATES: dict[str, Rate] = {
 }
 """Each rate by name; all lie in [0, 1] and do not exist where their denominator is zero."""
 
-Form = Literal["ratio", "difference", "average_difference", "balanced_difference", "mean_ratio", "mean_difference"]
+Form = Literal[
+    "ratio", "difference", "average_difference", "balanced_difference", "mean_ratio", "mean_difference", "level"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Metric:
     ``average_difference``: the mean of the absolute differences, so that opposite errors never cancel.
     ``balanced_difference``: the difference of the means of the rates.
     ``mean_ratio`` and ``mean_difference``: the same of a quantity that is no share of rows (``QUANTITIES``).
+    ``level``: the quantity itself, in each group by itself, at most the limit.
     """
 
     title: str
@@ -105,6 +108,9 @@ def _metrics() -> dict[str, Metric]:
         found[f"{name}_ratio"] = Metric(f"ratio of the {rate.title}", "ratio", (name,))
         found[f"{name}_difference"] = Metric(f"difference in the {rate.title}", "difference", (name,))
     for name, quantity in QUANTITIES.items():
+        if quantity.is_level:
+            found[name] = Metric(f"{quantity.title} of each group", "level", (name,))
+            continue
         found[f"{name}_difference"] = Metric(f"difference in the {quantity.title}", "mean_difference", (name,))
         if quantity.has_ratio:
             found[f"{name}_ratio"] = Metric(f"ratio of the {quantity.title}", "mean_ratio", (name,))

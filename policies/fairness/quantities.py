@@ -10,6 +10,7 @@ from typing import Literal
 
 from policies.fairness.body import GroupCells, ScoreCells
 from policies.statistics.counts import total
+from policies.statistics.intervals import Z_TWO_SIDED, Bounds
 
 BANDS = 10
 """Bands of about equal weight over which calibration is looked at."""
@@ -20,23 +21,35 @@ class Estimate:
     """A value, its standard error, and how many rows it rests on: for ranks, those of the smaller class.
 
     ``slack`` is how far the value may lie from that of the single scores, because bins hold several of them.
+    ``by_chance`` is how far above zero a mean of distances lies on average although nothing is off.
     """
 
     value: float
     error: float
     rows: int
     slack: float = 0.0
+    by_chance: float | None = None
+
+    def bounds(self, z: float = Z_TWO_SIDED) -> Bounds:
+        """The value within ``z`` standard errors; a mean of distances also within what chance adds to it."""
+        half = z * self.error + (self.by_chance or 0.0)
+        lower = self.value - half
+        return Bounds(lower if self.by_chance is None else max(0.0, lower), self.value + half)
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number of a group: what it needs, whether a ratio of two groups means anything, and how it is estimated."""
+    """A number of a group: what it needs, whether a ratio of two groups means anything, and how it is estimated.
+
+    ``is_level``: a limit is set on the number itself, in each group, and not on how two groups differ.
+    """
 
     title: str
     needs: Literal["scores", "scores and labels", "predictions"]
     unit: str
     has_ratio: bool
     estimate: Callable[[GroupCells], Estimate | None]
+    is_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +205,33 @@ def expected_calibration_error(bands: Sequence[Band]) -> float | None:
     return math.fsum(band.weight * abs(band.mean_score - band.observed) for band in bands) / whole
 
 
+def calibration_error(group: GroupCells) -> Estimate | None:
+    """The expected calibration error over bands of equal weight, with what chance alone makes of it.
+
+    With n effective rows in a band of which a share o is positive, o lies |d| from its true value, d normal with
+    variance v = o (1 - o) / n: the mean of |d| is sqrt(2 v / pi) and its variance (1 - 2 / pi) v. The error of a sample
+    lies at most the weighted mean of these distances from the true one (triangle inequality), so that a bound by them
+    is never too narrow. Half a row is added to either label of a band, which has a variance without one too.
+    """
+    bands = calibration_bands(group)
+    value = expected_calibration_error(bands)
+    if value is None:
+        return None
+    weight = math.fsum(band.weight for band in bands)
+    rows = sum(sum(cells.rows) for cells in group.scores)
+    squares = math.fsum(float(cells.squares or 0) for cells in group.scores)
+    size = min(float(rows), weight * weight / squares) if squares > 0 else float(rows)
+    by_chance, variance = 0.0, 0.0
+    for band in bands:
+        share = band.weight / weight
+        own = share * size
+        observed = (band.observed * own + 0.5) / (own + 1)
+        spread = observed * (1 - observed) / own
+        by_chance += share * math.sqrt(2 * spread / math.pi)
+        variance += share**2 * (1 - 2 / math.pi) * spread
+    return Estimate(value, math.sqrt(variance), rows, by_chance=by_chance)
+
+
 def _size(group: GroupCells) -> tuple[float, float, int]:
     """Weight, effective rows and rows of a group."""
     everybody = total(group.counts)
@@ -259,6 +299,10 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "brier_score": Quantity(
         "Brier score", "scores and labels", "labelled scores", has_ratio=True, estimate=brier_score
+    ),
+    "expected_calibration_error": Quantity(
+        "expected calibration error", "scores and labels", "labelled scores", has_ratio=False,
+        estimate=calibration_error, is_level=True,
     ),
     "mean_error": Quantity(
         "mean error", "predictions", "predictions", has_ratio=False, estimate=_moment_mean("error", "error_2")

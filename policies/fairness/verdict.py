@@ -72,17 +72,17 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Two judged groups to compare on some rates."""
+    """Two judged groups to compare on some rates; without a reference the group is held to the limit by itself."""
 
     group: GroupCells
-    reference: GroupCells
+    reference: GroupCells | None
     rates: tuple[str, ...]
 
     @property
     def readings(self) -> tuple[tuple[Reading, ...], tuple[Reading, ...]]:
         return (
             tuple(read(self.group, rate) for rate in self.rates),
-            tuple(read(self.reference, rate) for rate in self.rates),
+            () if self.reference is None else tuple(read(self.reference, rate) for rate in self.rates),
         )
 
 
@@ -95,7 +95,9 @@ def assess(table: Table, limit: MetricLimit, params: FairnessParams) -> Assessme
     blocked = _blocked(table, metric, judged)
     if blocked is None:
         pairs = _pairs(table, metric, judged)
-        references = {rate: pair.reference.levels for pair in pairs for rate in pair.rates}
+        references = {
+            rate: pair.reference.levels for pair in pairs if pair.reference is not None for rate in pair.rates
+        }
         outcomes += _compared(pairs, limit, metric, params, _Families.of(table, metric, pairs, judged=len(judged)))
     else:
         outcomes += [
@@ -139,6 +141,8 @@ def _blocked(table: Table, metric: Metric, judged: Sequence[GroupCells]) -> str 
     filled = [group for group in table.groups if group.rows]
     if filled and "decisions" in metric.needs and not any(read(group, "selection_rate").value for group in filled):
         return "fairness.nobody_selected"
+    if metric.form == "level":
+        return None if judged else "fairness.too_few_groups"
     if len(judged) < 2:
         return "fairness.too_few_groups"
     if table.reference is not None and table.reference not in {group.levels for group in judged}:
@@ -151,6 +155,8 @@ def _pairs(table: Table, metric: Metric, judged: Sequence[GroupCells]) -> list[_
 
     The average of absolute differences has no highest group, so each group is compared with the one farthest from it.
     """
+    if metric.form == "level":
+        return [_Pair(group, None, metric.rates) for group in judged]
     declared = next((group for group in judged if group.levels == table.reference), None)
     if metric.form == "average_difference" and declared is None:
         return _farthest(judged, metric.rates)
@@ -191,7 +197,7 @@ class _Families:
 
     @classmethod
     def of(cls, table: Table, metric: Metric, pairs: Sequence[_Pair], *, judged: int) -> "_Families":
-        if table.reference is not None:
+        if table.reference is not None or metric.form == "level":
             return cls(len(pairs), len(pairs))
         all_pairs = judged * (judged - 1) // 2 * len({pair.rates for pair in pairs})
         return cls(all_pairs if metric.form == "average_difference" else len(pairs), all_pairs)
@@ -215,7 +221,7 @@ def _compared(
             status=status,
             reason=reason,
             rate=pair.rates[0],
-            reference=pair.reference.levels,
+            reference=None if pair.reference is None else pair.reference.levels,
             comparison=comparison,
             adjusted_p_beyond=p_beyond,
             adjusted_p_equal=p_equal,
@@ -224,7 +230,7 @@ def _compared(
             detectable=_detectable(pair, limit, metric, levels) if params.mode == "statistical" else None,
         )
         found.setdefault(pair.group.levels, []).append(outcome)
-        if metric.form == "average_difference":
+        if metric.form == "average_difference" and pair.reference is not None:
             mirrored = replace(outcome, levels=pair.reference.levels, reference=pair.group.levels)
             found.setdefault(pair.reference.levels, []).append(mirrored)
     return [max(outcomes, key=lambda outcome: severity(outcome, metric)) for outcomes in found.values()]
@@ -254,14 +260,18 @@ def _decide(
 
 
 def _detectable(pair: _Pair, limit: MetricLimit, metric: Metric, levels: Levels) -> float | None:
+    if pair.reference is None:
+        return None
     group, reference = (readings[0] for readings in pair.readings)
     low, high = sorted((group, reference), key=lambda one: one.value or Fraction(0))
     return detectable(metric.form, low, high, float(limit.exact_limit), levels)
 
 
 def _rows_needed(pair: _Pair, limit: MetricLimit, metric: Metric) -> int | None:
+    if len(pair.rates) > 1 or pair.reference is None:
+        return None
     group, reference = (readings[0] for readings in pair.readings)
-    if len(pair.rates) > 1 or group.part is None or reference.part is None:
+    if group.part is None or reference.part is None:
         return None
     low, high = sorted((group.part, reference.part), key=lambda one: one.rate or Fraction(0))
     return rows_to_tell(low, high, limit.exact_limit, is_ratio=metric.is_ratio)

@@ -32,6 +32,8 @@ def describe(assessment: Assessment, outcome: GroupOutcome | None) -> str:
     tail = f"({bounds}; limit {assessment.limit.limit}; n = {group_rows(assessment, outcome.levels)})"
     pair = f"{name(outcome.levels)} and {name(outcome.reference or ())}"
     ending = _ending(outcome) + power_text(assessment, outcome)
+    if metric.form == "level":
+        return f"{place}the {title} of {name(outcome.levels)} is {value} {tail}: {ending}"
     if metric.is_ratio:
         low, high = ordered_names(assessment, outcome)
         return f"{place}the {title} of {low} is {value} times that of {high} {tail}: {ending}"
@@ -84,6 +86,8 @@ def _is_joint(assessment: Assessment) -> bool:
 
 def _ending(outcome: GroupOutcome) -> str:
     """What the outcome means."""
+    if outcome.reference is None:
+        return _ending_of_level(outcome)
     needed = f"; about {outcome.rows_needed} rows in each group would tell" if outcome.rows_needed else ""
     endings = {
         "fairness.within_limit": "within the limit",
@@ -94,6 +98,16 @@ def _ending(outcome: GroupOutcome) -> str:
         "fairness.inconclusive": f"beyond the limit, but chance can explain the difference{needed}",
     }
     return endings[outcome.reason]
+
+
+def _ending_of_level(outcome: GroupOutcome) -> str:
+    return {
+        "fairness.within_limit": "within the limit",
+        "fairness.above_limit": "outside the limit",
+        "fairness.possibly_outside": "beyond the limit, and by more than chance alone makes, but the true value may "
+        "lie within: a person must look",
+        "fairness.inconclusive": "beyond the limit, but chance can explain it",
+    }[outcome.reason]
 
 
 def _why_not(assessment: Assessment, outcome: GroupOutcome | None) -> str:
