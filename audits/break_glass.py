@@ -19,6 +19,7 @@ from governance.log.journal import lock
 from governance.notices.outbox import announce
 from governance.types.break_glass import BreakGlassRequest, BreakGlassReview
 from governance.types.results import Verdict
+from governance.types.subject import Subject
 from governance.types.value import Digest, Value
 
 
@@ -175,7 +176,7 @@ def grant_of(unit: AnyUnit, grant_id: str, principal: Principal) -> Grant:
     found = _grants(unit, BreakGlassRow.id == grant_id)
     if not found:
         raise hidden("a break-glass grant", grant_id)
-    subject = store.decision(unit, store.decision_row(unit, found[0].decision_id)).subject
+    subject = _subject(unit, found[0])
     require_sight(principal, subject.namespace, subject.name, hidden("a break-glass grant", grant_id))
     return found[0]
 
@@ -195,7 +196,7 @@ def listed(
         return _grants(unit, condition, limit=limit + 1)
 
     def sees(one: Grant) -> bool:
-        subject = store.decision(unit, store.decision_row(unit, one.decision_id)).subject
+        subject = _subject(unit, one)
         return principal.sees(subject.namespace, subject.name)
 
     return page(fetch, lambda one: one.log_index, sees, after=after, limit=limit)
@@ -210,6 +211,11 @@ def _grants(unit: AnyUnit, condition: sa.ColumnElement[bool], *, limit: int | No
         .limit(limit)
     ).all()
     return [_value(row, found) for row, found in rows]
+
+
+def _subject(unit: AnyUnit, one: Grant) -> Subject:
+    """What the decision beside a grant is about, whether or not it may be seen."""
+    return store.decision(unit, unit.session.get_one(DecisionRow, one.decision_id)).subject
 
 
 def _decision(unit: AnyUnit, identifier: str, principal: Principal) -> DecisionRow:

@@ -189,7 +189,7 @@ def waiting_evaluations(unit: AnyUnit, now: datetime, limit: int) -> list[str]:
                 sa.or_(
                     EvaluationRow.state == "queued",
                     sa.and_(EvaluationRow.state == "running", EvaluationRow.leased_until < now),
-                    sa.and_(EvaluationRow.state.in_(AWAITING), EvaluationRow.deadline < now),
+                    sa.and_(EvaluationRow.state.in_(AWAITING), EvaluationRow.deadline <= now),
                 )
             )
             .order_by(EvaluationRow.requested_at)
