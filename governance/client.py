@@ -68,10 +68,15 @@ class Client:
 
     def _document(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         response = self.request(method, path, **options)
-        document = read_json(response.content)
+        try:
+            document = read_json(response.content)
+        except AssayError:
+            document = None
         if not isinstance(document, dict):
             raise Unreachable(
-                expected="a JSON object", found=type(document).__name__, remedy="Check that the address is Assay's."
+                expected="a JSON object",
+                found=f"HTTP {response.status_code} with {response.content[:40]!r}",
+                remedy="Check that the address is Assay's.",
             )
         return document
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.support.life import bearer, ready
+from tests.support.life import bearer
+from tests.support.ready import measured
 from tests.support.service import Service, running
 from tests.support.story import FAIR, ask, policy, publish, subject, submit
 
@@ -47,7 +48,7 @@ def test_a_full_queue_still_decides_on_ready_evidence_and_still_replays(database
         assert ask(service, key="refused", wait=0).status_code == 429
         replayed = ask(service, key="waits", wait=0)
         assert (replayed.status_code, replayed.headers["Idempotent-Replayed"]) == (202, "true")
-        at_hand = ready(service, FAIR)
+        at_hand = measured(service, FAIR)
         answer = ask(service, key="ready", wait=0, evidence=[{"digest": at_hand}])
         assert (answer.status_code, answer.json()["verdict"]) == (200, "allow")
 

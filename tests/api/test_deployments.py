@@ -17,9 +17,9 @@ from lineage.events import parse_event
 from tests.api.test_lineage_serving import DIGEST as SERVED
 from tests.api.test_lineage_serving import deployed, fill
 from tests.lineage.material import dataset, facet, run_event, run_id
-from tests.support.life import again, allowed, bearer, denied, deploy, revoke, rollout, runs
+from tests.support.life import again, allowed, bearer, denied, deploy, revoke, rollout, runs, verify
 from tests.support.service import Service, running
-from tests.support.story import DIGEST, subject
+from tests.support.story import DIGEST, policy, publish, subject
 
 OTHER = "sha256:" + "0" * 64
 
@@ -156,6 +156,32 @@ def test_only_who_may_deploy_does_and_bad_names_are_refused_with_their_place(ser
     for changes in ({"endpoint": ""}, {"traffic_percent": 101}, {"kind": "blue"}, {"platform_namespace": "a\x00"}):
         refused = deploy(service, decision, key="bad", **changes)
         assert (refused.status_code, refused.json()["pointer"]) == (422, f"/{next(iter(changes))}")
+
+
+def test_broken_glass_lets_a_denied_model_go_live_and_is_shown_for_what_it_is(
+    database_url: str, tmp_path: Path
+) -> None:
+    instants = [datetime(2026, 11, 2, tzinfo=UTC)]
+    with running(tmp_path / "home", database_url, clock=lambda: instants[0]) as service:
+        publish(service, policy())
+        refused = denied(service)["decision_id"]
+        assert deploy(service, refused, key="before").status_code == 409
+        grant = {"decision_id": refused, "reason": "Payments stand still.", "incident_id": "INC-7", "hours": 2}
+        responder = bearer(service, "incident_responder", subject="user:ines")
+        granted = service.post_json("/v1/break-glass", grant, **responder)
+        assert granted.status_code == 201, granted.text
+        told = deploy(service, refused)
+        assert (told.status_code, told.json()["grant_id"]) == (201, granted.json()["id"])
+        found = verify(service, refused)
+        assert (found["status"], found["valid"]) == ("not_allowed", False), "the verdict stays what it was"
+        assert found["break_glass"]["id"] == granted.json()["id"]
+        (shown,) = runs(service)
+        assert (shown["undecided"], shown["running_with"]) == (False, "not_allowed")
+        assert shown["break_glass"] == granted.json()["id"]
+        assert deploy(service, refused, key="other bytes", digest=OTHER).status_code == 409
+        instants[0] += timedelta(hours=2)
+        assert deploy(service, refused, key="too late").status_code == 409
+        assert verify(service, refused)["break_glass"] is None
 
 
 def told_by_others(decision_id: str | None, run: int, *, digest: str = SERVED, **told: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.life import allowed, bearer, ready
+from tests.support.life import allowed, bearer
+from tests.support.ready import measured
 from tests.support.service import Service, running
 from tests.support.story import FAIR, ask, policy, publish, subject, submit
 
@@ -16,7 +17,7 @@ BODY = {"subject": subject(), "environment": "prod", "policy": "fair"}
 def test_a_key_belongs_to_its_principal_and_its_route(service: Service) -> None:
     first = allowed(service, key="shared")
     other = bearer(service, "ci", subject="ci:other")
-    body = {**BODY, "evidence": [{"digest": ready(service, FAIR)}]}
+    body = {**BODY, "evidence": [{"digest": measured(service, FAIR)}]}
     theirs = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "shared", **other})
     assert theirs.status_code == 200
     assert theirs.json()["decision_id"] != first["decision_id"], "another principal's key is another key"
@@ -30,7 +31,7 @@ def test_a_key_belongs_to_its_principal_and_its_route(service: Service) -> None:
 
 def test_two_keys_of_one_holder_share_their_idempotency(service: Service) -> None:
     publish(service, policy())
-    body = {**BODY, "evidence": [{"digest": ready(service, FAIR)}]}
+    body = {**BODY, "evidence": [{"digest": measured(service, FAIR)}]}
     first, second = (bearer(service, "ci", subject="ci:pipeline") for _ in range(2))
     one = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "run-1", **first})
     two = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "run-1", **second})
@@ -40,7 +41,7 @@ def test_two_keys_of_one_holder_share_their_idempotency(service: Service) -> Non
 
 def test_the_body_counts_as_what_it_says_and_not_as_it_is_spelt(service: Service) -> None:
     first = allowed(service)
-    body = {**BODY, "evidence": [{"digest": ready(service, FAIR)}]}
+    body = {**BODY, "evidence": [{"digest": measured(service, FAIR)}]}
     spelt = service.http.post(
         "/v1/gate/evaluations",
         content=str({key: body[key] for key in reversed(body)}).replace("'", '"'),
@@ -77,7 +78,7 @@ def test_202_says_where_and_when_to_ask_again_and_a_poll_waits_no_longer_than_it
 @pytest.mark.parametrize("prefer", ["", "wait", "wait=-1", "wait=x", "respond-async", "wait=1e9", "wait=99999999"])
 def test_a_preference_that_is_not_understood_is_not_kept_to(service: Service, prefer: str) -> None:
     publish(service, policy())
-    body = {**BODY, "evidence": [{"digest": ready(service, FAIR)}]}
+    body = {**BODY, "evidence": [{"digest": measured(service, FAIR)}]}
     answer = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "k", "Prefer": prefer})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "allow")
 
@@ -96,7 +97,7 @@ def test_evidence_older_than_the_policy_takes_is_not_acceptable(database_url: st
     instants = [datetime(2026, 11, 2, tzinfo=UTC)]
     with running(tmp_path / "home", database_url, clock=lambda: instants[0]) as service:
         publish(service, policy(evidence={"max_age": "P7D"}))
-        evidence: list[dict[str, Any]] = [{"digest": ready(service, FAIR)}]
+        evidence: list[dict[str, Any]] = [{"digest": measured(service, FAIR)}]
         assert ask(service, evidence=evidence).json()["verdict"] == "allow"
         instants[0] += timedelta(days=7)
         assert ask(service, key="edge", evidence=evidence).json()["verdict"] == "allow"
@@ -108,5 +109,5 @@ def test_evidence_older_than_the_policy_takes_is_not_acceptable(database_url: st
 def test_a_dry_run_is_answered_signed_and_without_effect(service: Service) -> None:
     answer = allowed(service, mode="dry_run")
     assert (answer["mode"], answer["verdict"]) == ("dry_run", "allow")
-    enforced = ask(service, key="real", evidence=[{"digest": ready(service, FAIR)}]).json()
+    enforced = ask(service, key="real", evidence=[{"digest": measured(service, FAIR)}]).json()
     assert enforced["decision_id"] != answer["decision_id"]

@@ -264,8 +264,8 @@ def test_every_write_needs_a_key_with_the_right_role(service: Service) -> None:
 def test_a_commit_that_fails_is_503_and_nothing_is_stored(service: Service) -> None:
     """The dependency commits before the answer is sent: a client never reads success for a write that was lost."""
     with service.state.database.unit() as unit:
-        unit.session.execute(sa.text(_FAILING[unit.dialect][0]))
-        for statement in _FAILING[unit.dialect][1:]:
+        unit.session.execute(sa.text(FAILING[unit.dialect][0]))
+        for statement in FAILING[unit.dialect][1:]:
             unit.session.execute(sa.text(statement))
     answer = service.post_json("/v1/policies/fair/versions", policy(), **author(service))
     assert answer.status_code == 503, answer.text
@@ -274,7 +274,7 @@ def test_a_commit_that_fails_is_503_and_nothing_is_stored(service: Service) -> N
 
 
 # What makes a commit fail, and nothing before it: constraints that are checked at commit.
-_FAILING: dict[str, list[str]] = {
+FAILING: dict[str, list[str]] = {
     "postgresql": [
         "CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.test_lineage_serving import fill
 from tests.lineage.material import dataset, run_event, run_id
-from tests.support.life import ready
+from tests.support.ready import measured
 from tests.support.service import Service
 from tests.support.story import DIGEST, FAIR, UNFAIR, ask, policy, publish, subject
 
@@ -28,7 +28,7 @@ def test_the_registered_tier_and_jurisdictions_choose_the_policy(service: Servic
     publish(service, policy("usual", applies={"environments": ["prod"], "risk_tiers": ["low"]}))
     publish(service, policy("strict", applies={"environments": ["prod"], "risk_tiers": ["high"]}))
     register(service)
-    evidence = ready(service, FAIR)
+    evidence = measured(service, FAIR)
     answer = ask(service, policy=None, evidence=[{"digest": evidence}]).json()
     assert (answer["policy"]["name"], answer["verdict"]) == ("strict", "allow")
 
@@ -43,11 +43,11 @@ def test_a_contradiction_between_registry_and_lineage_can_never_be_an_allow(
     publish(service, policy())
     register(service, **registered)
     told_by_its_producer(service, **said)
-    answer = ask(service, evidence=[{"digest": ready(service, FAIR)}]).json()
+    answer = ask(service, evidence=[{"digest": measured(service, FAIR)}]).json()
     assert answer["verdict"] == "indeterminate"
     assert [reason["code"] for reason in answer["reasons"]] == ["model.contradiction"]
     assert named in answer["reasons"][0]["message"]
-    denied = ask(service, key="k2", evidence=[{"digest": ready(service, UNFAIR)}]).json()
+    denied = ask(service, key="k2", evidence=[{"digest": measured(service, UNFAIR)}]).json()
     assert denied["verdict"] == "deny"
 
 
@@ -55,7 +55,7 @@ def test_what_agrees_or_is_left_out_contradicts_nothing(service: Service) -> Non
     publish(service, policy())
     register(service)
     told_by_its_producer(service, riskTier="high", purposes=["credit"])
-    assert ask(service, evidence=[{"digest": ready(service, FAIR)}]).json()["verdict"] == "allow"
+    assert ask(service, evidence=[{"digest": measured(service, FAIR)}]).json()["verdict"] == "allow"
 
 
 def test_bytes_under_another_name_and_a_version_with_other_bytes_are_409(service: Service) -> None:

@@ -1,18 +1,10 @@
 """Decisions that were taken, and what is done with them, for tests of what becomes of decisions."""
 
-import tempfile
-from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from audits import store
-from governance.canonical import sha256
-from governance.check import Facts
-from governance.types.manifest import Manifest
-from governance.types.results import Measurement
+from tests.support.ready import measured
 from tests.support.service import Service, key_for
-from tests.support.story import DIGEST, FAIR, UNFAIR, ask, decisions_csv, manifest, policy, publish, submit
+from tests.support.story import DIGEST, FAIR, UNFAIR, ask, policy, publish
 
 DATA = {"cause": "data_recalled", "reason": "The bureau withdrew its scores of March."}
 
@@ -22,47 +14,10 @@ def bearer(service: Service, *roles: str, subject: str | None = None, **narrowed
     return {"Authorization": f"Bearer {key_for(service.url, *roles, subject=subject, **narrowed)}"}
 
 
-@lru_cache
-def _measured(content: bytes, document: str) -> Measurement:
-    """The fairness of a table of decisions, measured once a session by the check itself."""
-    from audits.catalog import check_of
-
-    sent = Manifest.model_validate_json(document)
-    check = check_of("fairness")
-    params = check.params.model_validate(policy()["checks"][0]["params"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "decisions.csv"
-        path.write_bytes(content)
-        facts = Facts(
-            subject=sent.subject,
-            environment="prod",
-            evaluated_at=datetime.now(UTC),
-            manifest=sent,
-            files={sent.predictions.uri: path} if sent.predictions else {},
-        )
-        return check.measure(facts, params)
-
-
-def ready(service: Service, groups: dict[str, tuple[int, int]], **changes: Any) -> str:
-    """Evidence that is at hand, so that the gate decides at once; its digest."""
-    content = decisions_csv(groups)
-    evidence = submit(service, groups, **changes)
-    sent = Manifest.model_validate(manifest(f"artifact:{sha256(content)}", **changes))
-    plain = Manifest.model_validate(manifest(f"artifact:{sha256(content)}"))
-    with service.state.database.unit() as unit:
-        store.add_measurement(
-            unit,
-            _measured(content, plain.model_dump_json()),
-            manifest_digest=sent.value_digest(),
-            collected_at=unit.now,
-        )
-    return evidence
-
-
 def allowed(service: Service, **asked: Any) -> dict[str, Any]:
     """An enforced allow about the usual model in prod."""
     publish(service, policy())
-    evidence = ready(service, FAIR)
+    evidence = measured(service, FAIR)
     answer: dict[str, Any] = ask(service, **{"evidence": [{"digest": evidence}], **asked}).json()
     assert answer["verdict"] == "allow", answer
     return answer
@@ -70,7 +25,7 @@ def allowed(service: Service, **asked: Any) -> dict[str, Any]:
 
 def again(service: Service, key: str) -> str:
     """Another allow on the same evidence; its id."""
-    evidence = ready(service, FAIR)
+    evidence = measured(service, FAIR)
     answer = ask(service, key=key, evidence=[{"digest": evidence}]).json()
     assert answer["verdict"] == "allow", answer
     return str(answer["decision_id"])
@@ -78,7 +33,7 @@ def again(service: Service, key: str) -> str:
 
 def denied(service: Service, *, key: str = "later", **asked: Any) -> dict[str, Any]:
     """An enforced deny about the usual model, under the same policy and other evidence."""
-    evidence = ready(service, UNFAIR)
+    evidence = measured(service, UNFAIR)
     answer: dict[str, Any] = ask(service, key=key, **{"evidence": [{"digest": evidence}], **asked}).json()
     assert answer["verdict"] == "deny", answer
     return answer
