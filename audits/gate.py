@@ -21,6 +21,8 @@ from audits.room import require_room
 from audits.tables import DecisionRow, EvaluationRow
 from audits.verdicts import Found, found, missed, nothing_found
 from governance import __version__
+from governance.access.principal import Principal
+from governance.access.roles import Permission
 from governance.canonical import digest
 from governance.clock import rfc3339, uuid7
 from governance.database import Unit
@@ -50,18 +52,26 @@ class Accepted:
 
 
 def request(
-    unit: Unit, context: GateContext, body: EvaluationRequest, *, principal: str, key: str, ring: Callable[[str], None]
+    unit: Unit,
+    context: GateContext,
+    body: EvaluationRequest,
+    *,
+    principal: Principal,
+    key: str,
+    ring: Callable[[str], None],
 ) -> Accepted:
     """Take a gate request; when all its evidence is at hand it is decided in this very transaction.
 
     Raises:
+        NotPermitted: the role does not ask the gate.
         InputRefused: the key was used for another body, or evidence is of another subject.
         NotFound: the policy or a piece of evidence does not exist. Conflict: several policies or models fit.
         Busy: too much waits to be measured; nothing of the request is stored.
     """
+    principal.require(Permission.EVALUATE)
     store.require_seen(unit, body.subject)
     body_digest = body.value_digest()
-    earlier = store.evaluation_of_key(unit, principal, key)
+    earlier = store.evaluation_of_key(unit, principal.id, key)
     if earlier is not None:
         return _replayed(earlier, body_digest)
     require_same_model(unit, body.subject)
@@ -75,7 +85,7 @@ def request(
         "state": QUEUED,
         "attempts": 0,
         "deadline": unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
-        "principal": principal,
+        "principal": principal.id,
         "idempotency_key": key,
         "body_digest": body_digest,
         "request": body.document(),
@@ -92,12 +102,12 @@ def request(
     }
     row = store.add_evaluation(unit, values)
     if row is None:  # the same request arrived twice at one moment, and the other was first
-        return _replayed(_first_of(unit, principal, key), body_digest)
+        return _replayed(_first_of(unit, principal.id, key), body_digest)
     identifier = row.id  # after the commit the row can no longer be asked
     case, planned = _case(unit, row)
     # What is only tried is left to a worker, which goes on without it where it faults: this request must not fail.
     if choice.tried or (case and to_measure(unit, case, planned, now=unit.now)):
-        require_room(unit, context.settings.work, principal)
+        require_room(unit, context.settings.work, principal.id)
         unit.after_commit(lambda: ring(identifier))
     else:
         _conclude(unit, context, row, case, planned)

@@ -101,6 +101,7 @@ def revoke(unit: Unit, waiver_id: str, wanted: WaiverRevocation, principal: Prin
     Raises:
         NotPermitted: the principal is neither. NotFound: no such waiver.
     """
+    principal.require(Permission.WAIVER_REVOKE)
     lock(unit)
     found = waiver_of(unit, waiver_id, principal)
     if principal.id != found.requested.id and not principal.may(Permission.REVOKE):

@@ -123,7 +123,7 @@ def _accept(
             unit,
             state.gate,
             wanted,
-            principal=principal.id,
+            principal=principal,
             key=key,
             ring=lambda identifier: state.engine.ring("evaluation", identifier),
         )

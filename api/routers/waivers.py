@@ -95,7 +95,7 @@ def approve(
     "/{waiver_id}/revoke",
     summary="Revoke a waiver",
     status_code=201,
-    dependencies=[permit("read", scoped=True)],
+    dependencies=[permit("waiver.revoke", scoped=True)],
     openapi_extra=examples.body(WaiverRevocation, people_examples.WAIVER_REVOCATION),
     responses=people_examples.SAID,
 )

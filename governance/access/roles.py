@@ -20,6 +20,7 @@ class Permission(StrEnum):
     DEPLOY = "deploy"
     REPORT_WRITE = "report.write"
     WAIVER_WRITE = "waiver.write"
+    WAIVER_REVOKE = "waiver.revoke"
     APPROVE = "approve"
     BREAK_GLASS = "break_glass"
     REVOKE = "revoke"
@@ -52,9 +53,11 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     ),
     Role.MODEL_OWNER: frozenset(
         {Permission.READ, Permission.MODEL_WRITE, Permission.EVIDENCE_WRITE, Permission.EVALUATE}
-        | {Permission.WAIVER_WRITE, Permission.ATTEST, Permission.REPORT_WRITE}
+        | {Permission.WAIVER_WRITE, Permission.WAIVER_REVOKE, Permission.ATTEST, Permission.REPORT_WRITE}
     ),
-    Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE, Permission.REVOKE, Permission.REPORT_WRITE}),
+    Role.APPROVER: frozenset(
+        {Permission.READ, Permission.APPROVE, Permission.WAIVER_REVOKE, Permission.REVOKE, Permission.REPORT_WRITE}
+    ),
     Role.POLICY_AUTHOR: frozenset({Permission.READ, Permission.POLICY_WRITE}),
     Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_PUBLISH, Permission.SCHEMA_WRITE}),
     Role.INCIDENT_RESPONDER: frozenset({Permission.READ, Permission.BREAK_GLASS}),

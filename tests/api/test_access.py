@@ -142,7 +142,7 @@ read             GET    /v1/waivers
 waiver.write     POST   /v1/waivers
 read             GET    /v1/waivers/{waiver_id}
 approve          POST   /v1/waivers/{waiver_id}/approve
-read             POST   /v1/waivers/{waiver_id}/revoke
+waiver.revoke    POST   /v1/waivers/{waiver_id}/revoke
 administer       GET    /v1/webhooks
 administer       POST   /v1/webhooks
 administer       DELETE /v1/webhooks/{webhook_id}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from governance.access.roles import Role
 from governance.registry.models import register
 from governance.types.model import ModelRegistration
 from governance.verify import read_trust, verify_bundle
@@ -133,7 +134,7 @@ def test_neither_who_asked_nor_an_owner_approves(service: Service) -> None:
     measured(service, PASSING)
     registration = {**SUBJECT, "objective": "o", "risk_tier": "high", "owners": ["olga"]}
     with service.state.database.unit() as unit:
-        register(unit, ModelRegistration.model_validate(registration), person("ines", *["model_owner"]))  # type: ignore[list-item]  # as a key has it
+        register(unit, ModelRegistration.model_validate(registration), person("ines", Role.MODEL_OWNER))
     requester = headers(service, "ines", "model_owner")
     body = {"subject": SUBJECT, "environment": "prod", "policy": "fair"}
     answer = service.post_json("/v1/gate/evaluations", body, **requester, **{"Idempotency-Key": "k"})
