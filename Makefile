@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 USABLE := $(shell grep -qsF '$(CURDIR)/$(BIN)/python' $(BIN)/pip && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	&& echo yes)
 
-.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres java peers clean rebuild
+.PHONY: help venv demo serve test check lint format docs bench soak snapshots postgres java sumdb peers clean rebuild
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -90,10 +90,10 @@ docs: venv ## rewrite the pages of docs/ that are generated
 snapshots: venv ## write the generated files (OpenAPI document, reference pages) anew
 	@$(BIN)/python -m pytest -q tests/api/test_openapi.py --write-snapshots
 
-test: venv postgres peers ## all tests, on SQLite and on a real PostgreSQL, with real producers of lineage
+test: venv postgres peers sumdb ## all tests, on SQLite and on a real PostgreSQL, with real producers of lineage
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not soak" --durations 10 --durations-min 5 $(ARGS)
 
-soak: venv postgres ## long fuzz, load and crash runs
+soak: venv postgres sumdb ## long fuzz, load and crash runs
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600 $(ARGS)
 
 bench: venv postgres ## benchmarks against their floors and peers; writes benchmarks/results.md
@@ -113,6 +113,13 @@ java: # what Spark runs on: the system's, else Debian's package; the tests that 
 		&& echo "Installing Java for the tests of Spark ..." \
 		&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install default-jre-headless >/dev/null; } || \
 		echo "There is no Java; the tests that need it are not run." >&2
+
+sumdb: # Go with its packages for checksum databases, which read our log too: Debian's, where they can be had
+	@{ command -v go && test -d /usr/share/gocode/src/golang.org/x/mod/sumdb; } >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& echo "Installing Go for the tests ..." && apt-get -qq update \
+		&& DEBIAN_FRONTEND=noninteractive apt-get -qq -y install golang-go golang-golang-x-mod-dev >/dev/null; } || \
+		echo "There is no Go with golang.org/x/mod; the tests that need it are not run." >&2
 
 # What cannot be installed beside Assay (producers of lineage, Spark), each in an environment of its own. Where one cannot
 # be had (no network), its tests say so and are skipped; where CI is set they fail.
