@@ -28,7 +28,7 @@ def pytest_configure() -> None:
     How long one example of a property takes says more about what else the machine does than about the code.
     """
     os.environ["COLUMNS"] = "200"
-    settings.register_profile("tests", deadline=None)
+    settings.register_profile("tests", settings(), deadline=None)
     settings.load_profile("tests")
 
 

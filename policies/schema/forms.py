@@ -56,6 +56,10 @@ _NAIVE = re.compile(r"datetime64\[[a-z]+\]|datetime\((time_unit='\w+', time_zone
 _DROPPED = " that are written as null"
 """In its short form the library writes null for checks that it left out, in its long form for no checks as well."""
 
+_OF_PANDAS = "dataframe"
+_UNSAID = "parsers, which change data before they are judged, and which the text of a pandas schema leaves out"
+"""The library's schemas of Polars and Spark have no parsers that it would run."""
+
 _COLUMN = {"title", "description", "nullable", "unique", "required", "coerce"}
 _WITHOUT_MEANING: dict[str, tuple[Any, ...]] = {
     # What these hold by default says nothing; any other value is a rule that would be lost.
@@ -110,7 +114,8 @@ def refuse_lost(lost: list[str]) -> None:
             expected="a schema all of whose rules can be kept",
             found=f"{len(lost)} that would be lost: {'; '.join(lost[:20])}{'; ...' if len(lost) > 20 else ''}",
             remedy="Write them with the rules of docs/schemas.md, or as checks of the quality family. Where checks are "
-            "null, Pandera may have left some out: register the schema's own code, FILE.py:name.",
+            "null, and in the text of a pandas schema, Pandera may have left some out: register the schema's own code, "
+            "FILE.py:name.",
         )
 
 
@@ -134,6 +139,7 @@ def _from_pandera(raw: Mapping[str, Any]) -> dict[str, Any]:
         if name in _WHOLE | _OF_NO_RULE or value in _WITHOUT_MEANING.get(str(name), (None, [])):
             continue
         lost.append(f"{name} of the whole table")
+    lost += [_UNSAID] if raw["schema_type"] == _OF_PANDAS else []
     lost += [f"checks of the whole table{_DROPPED}"] if "checks" in raw and not raw["checks"] else []
     document["columns"] = {
         str(name): _column(str(name), column, lost) if isinstance(column, Mapping) else column
@@ -152,7 +158,9 @@ def _column(name: str, raw: Mapping[str, Any], lost: list[str]) -> dict[str, Any
     checks: dict[str, Any] = {}
     lost += [f"{name}: checks{_DROPPED}"] if "checks" in raw and not raw["checks"] else []
     for key, value in _listed(raw):
-        if key in CHECKS:
+        if key in CHECKS and CHECKS[key] in checks:
+            lost.append(f"{name}: the check {key} a second time")
+        elif key in CHECKS:
             checks[CHECKS[key]] = _argument(f"{name}: {key}", value, lost)
         elif key not in _COLUMN | {"dtype", "name", "report_duplicates", "checks"}:
             lost.extend([] if value in _WITHOUT_MEANING.get(key, ()) else [f"{name}: {key}"])

@@ -127,12 +127,23 @@ def test_a_schema_whose_rules_would_be_lost_is_refused(schema: Any, lost: str) -
 
 
 @pytest.mark.filterwarnings("ignore:Only registered checks")
-# Of parsers, and of two rules of one name, the library's text shows nothing: docs/schemas.md says so.
-@pytest.mark.parametrize("name", [one for one in LOSSY if one not in ("a parser", "a rule twice")])
+@pytest.mark.parametrize("name", LOSSY)
 def test_its_serialised_form_is_refused_too(name: str) -> None:
     text = str(LOSSY[name][0].to_yaml())
     with pytest.raises(InputRefused, match=r"would be lost|takes a list"):
         read_schema(yaml.safe_load(text))
+
+
+def test_the_text_of_a_pandas_schema_is_refused_since_it_cannot_show_parsers() -> None:
+    check = pandas_schemas.Check.ge(0)
+    texts = [
+        str(pandas_schemas.DataFrameSchema({"a": pandas_schemas.Column(int, check, parsers=parser)}).to_yaml())
+        for parser in (None, pandas_schemas.Parser(abs))
+    ]
+    assert texts[0] == texts[1]
+    with pytest.raises(InputRefused, match="parsers"):
+        read_schema(yaml.safe_load(texts[0]))
+    assert document_of(pandas_schemas.DataFrameSchema({"a": pandas_schemas.Column(int, check)})).columns["a"].checks
 
 
 def test_a_long_form_that_cannot_tell_whether_checks_were_left_out_is_refused() -> None:
