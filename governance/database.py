@@ -171,17 +171,22 @@ def _storage_faults() -> Iterator[None]:
 
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
+    # Faults are logged, and the values of a statement may be rows of evidence: they are left out of its faults.
     if url.get_backend_name() == "sqlite":
         # Bulk inserts of several sizes (``governance.bulk``) are to stay prepared besides all other statements.
         arguments = {"timeout": 30, "cached_statements": 512}
-        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments)
+        engine = sa.create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments, hide_parameters=True
+        )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         sa.event.listen(engine, "checkin", _leave_sqlite)
         return engine
     # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
     # and row locks carry the ordering that is needed. Bare connections are checked before use, as servers restart.
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    engine = sa.create_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+    )
     sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
 

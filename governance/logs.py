@@ -1,4 +1,4 @@
-"""The service's own log: JSON lines on standard error, with control and direction characters escaped."""
+"""The service's own log: JSON lines on standard error, control and direction characters escaped, without secrets."""
 
 import logging
 import sys
@@ -12,7 +12,8 @@ def configure_logs() -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        # Without the values of local variables, which are where keys and rows of evidence are.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
