@@ -12,6 +12,7 @@ from api import errors, examples
 from api.names import EncodedNames
 from api.routers import (
     approvals,
+    attestations,
     break_glass,
     deployments,
     evidence,
@@ -80,7 +81,7 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
+    evidence, attestations, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
     proof, keys, webhooks,
     formats,
 )  # fmt: skip

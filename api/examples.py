@@ -30,6 +30,14 @@ COSIGNED: dict[str, Any] = {
     "note": "assay.bank.example/log\n145\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
     "\u2014 assay.bank.example/log dGVzdA==\n\u2014 witness.example/w1 dGVzdA==\n"
 }
+ATTESTATION: dict[str, Any] = {
+    "subject": SUBJECT,
+    "kind": "dpia",
+    "text": "The impact assessment of October 2026 covers this version; its measures are in place.",
+    "reference": "https://records.bank.example/dpia/41",
+    "holds": True,
+    "expires_at": "2027-10-31T00:00:00Z",
+}
 VERIFY: dict[str, Any] = {"digest": SUBJECT["digest"], "environment": "prod"}
 REVOCATION: dict[str, Any] = {
     "cause": "data_recalled",
@@ -85,6 +93,19 @@ SCHEMA: dict[str, Any] = {
 WEBHOOK: dict[str, Any] = {
     "url": "https://hooks.bank.example/assay",
     "types": ["assay.decision.taken", "assay.decision.revoked"],
+}
+ADMISSION: dict[str, Any] = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "operation": "CREATE",
+        "namespace": "scoring",
+        "object": {
+            "metadata": {"annotations": {"assay.governance/decision": "0198c0de-0000-7000-8000-000000000001"}},
+            "spec": {"containers": [{"image": "registry.bank.example/credit-line@sha256:" + "9f" * 32}]},
+        },
+    },
 }
 
 PROBLEM: dict[str, Any] = {

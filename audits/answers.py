@@ -36,6 +36,7 @@ def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
         "warnings": [preview.document() for preview in decision.previews if preview.stage == "warn"],
         "waivers_used": [use.document() for use in decision.waivers_used],
         "people": [act.document() for act in decision.people],
+        "attestations": [use.document() for use in decision.attestations],
         # What may stand beside a decision comes after it, and this answer never changes.
         "break_glass": {"grants": f"{base}/grants"},
         "links": {

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from audits.decision import Said
 from governance.canonical import digest
+from governance.types.attestation import AttestationUse
 from governance.types.decision import CheckOutcome, PersonsAct, WaiverUse
 from governance.types.subject import Subject
 
@@ -18,9 +19,10 @@ def approval_digest(
     mode: str,
     outcomes: Sequence[CheckOutcome],
     waivers: Sequence[WaiverUse],
+    attestations: Sequence[AttestationUse] = (),
     inline: Collection[str] = (),
 ) -> str:
-    """The digest that approvals and reviews are bound to: policy, subject, environment, evidence, results, waivers.
+    """The digest that approvals and reviews are bound to: policy, subject, environment, results, waivers, statements.
 
     The measurement of an ``inline`` check is that of an instant and differs with each look, so that its results stand
     for it. New evidence gives another digest, and so voids what was said of the old one.
@@ -35,6 +37,7 @@ def approval_digest(
             "mode": mode,
             "checks": checks,
             "waivers": [use.digest for use in waivers],
+            **({"attestations": [use.digest for use in attestations]} if attestations else {}),
         }
     )
 

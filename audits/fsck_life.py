@@ -1,8 +1,8 @@
-"""Whether models, revocations, deployments and findings in the database are those in the log: each leaf again."""
+"""Whether models, statements, revocations, deployments and findings are those in the log: each leaf again."""
 
 from collections.abc import Iterator
 
-from audits import deployments, revocations, running
+from audits import attestation_records, deployments, revocations, running
 from governance.database import ReadUnit
 from governance.log import journal
 from governance.log.fsck import Fault
@@ -18,6 +18,7 @@ def life_faults(unit: ReadUnit, ring: KeyRing) -> list[Fault]:
     """What does not hold between these rows and the log, at most one fault of each kind; empty when all holds."""
     faults = [
         _fault(unit, models.LEAF_KIND, models.model_leaves(unit)),
+        _fault(unit, attestation_records.LEAF_KIND, attestation_records.attestation_leaves(unit)),
         _fault(unit, revocations.LEAF_KIND, revocations.revocation_leaves(unit, ring)),
         _fault(unit, deployments.LEAF_KIND, deployments.deployment_leaves(unit)),
         _fault(unit, running.LEAF_KIND, running.finding_leaves(unit)),

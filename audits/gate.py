@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,9 +14,9 @@ from audits.context import GateContext
 from audits.decision import Combined
 from audits.evidence import seal
 from audits.judging import Case, case_of, result_digests, to_measure
-from audits.model_facts import contradicted, contradictions, require_same_model
+from audits.model_facts import blocked_by, contradictions, require_same_model
 from audits.plan import Planned
-from audits.policies import Place, choose
+from audits.policies import Choice, Place, choose
 from audits.previews import judged
 from audits.room import require_room
 from audits.tables import DecisionRow, EvaluationRow
@@ -79,7 +80,6 @@ def request(
     manifest_digest = _manifest_digest(unit, evidence, body)
     ancestry = StoredLineage(unit).ancestry(body.subject)
     choice = choose(unit, name=body.policy, place=_place(unit, body, ancestry))
-    policy = choice.policy
     values = {
         "id": str(uuid7(unit.now)),
         "state": QUEUED,
@@ -89,11 +89,7 @@ def request(
         "idempotency_key": key,
         "body_digest": body_digest,
         "request": body.document(),
-        "policy_name": policy.name if policy else None,
-        "policy_version": policy.version if policy else None,
-        "policy_digest": policy.digest if policy else None,
-        "policy_gap": choice.gap.document() if choice.gap else None,
-        "previews": [tried.document() for tried in choice.tried],
+        **_judged_by(choice),
         "manifest_digest": manifest_digest,
         "evidence": evidence,
         "nonce": secrets.token_hex(16),
@@ -112,6 +108,18 @@ def request(
     else:
         _conclude(unit, context, row, case, planned)
     return Accepted(identifier, replayed=False)
+
+
+def _judged_by(choice: Choice) -> dict[str, Any]:
+    """The policy, or why there is none, and what is tried beside it, as the evaluation keeps them."""
+    policy = choice.policy
+    return {
+        "policy_name": policy.name if policy else None,
+        "policy_version": policy.version if policy else None,
+        "policy_digest": policy.digest if policy else None,
+        "policy_gap": choice.gap.document() if choice.gap else None,
+        "previews": [tried.document() for tried in choice.tried],
+    }
 
 
 def _first_of(unit: Unit, principal: str, key: str) -> EvaluationRow:
@@ -203,7 +211,7 @@ def _conclude(
         said = nothing_found(Reason.model_validate(row.policy_gap) if row.policy_gap is not None else None)
     subject = EvaluationRequest.model_validate(row.request).subject
     against = contradictions(unit, subject, lambda: known_ancestry(unit, subject))
-    said = replace(said, combined=contradicted(said.combined, against))
+    said = replace(said, combined=blocked_by(said.combined, against))
     if said.combined.verdict is Verdict.PENDING:
         if _waits(unit, context, row):
             _ask_people(unit, row, said)
@@ -292,6 +300,7 @@ def _decision(
         **({"previews": row.previews} if row.previews else {}),
         **({"waivers": [use.digest for use in said.waivers_used]} if said.waivers_used else {}),
         **({"people": [act.digest for act in said.people]} if said.people else {}),
+        **({"attestations": [use.digest for use in said.attestations]} if said.attestations else {}),
     }
     return Decision(
         decision_id=row.id,
@@ -314,6 +323,7 @@ def _decision(
         previews=previews,
         waivers_used=said.waivers_used,
         people=said.people,
+        attestations=said.attestations,
     )
 
 

@@ -80,3 +80,19 @@ class DeploymentVerdictRow(Row):
     environment: Mapped[str] = mapped_column(sa.Text)
     judged_at: Mapped[datetime]
     log_index: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class AttestationRow(Row):
+    """What a person stated about a model version; ``body`` is as it was stated."""
+
+    __tablename__ = "attestation"
+    __table_args__ = (sa.Index(None, "subject_digest", "kind"),)
+
+    id: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    subject_digest: Mapped[str] = mapped_column(sa.Text)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    body: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    stated_at: Mapped[datetime]
+    stated_by: Mapped[str] = mapped_column(sa.Text)
+    stater: Mapped[str] = mapped_column(sa.Text)
+    log_index: Mapped[int] = mapped_column(sa.BigInteger, unique=True)

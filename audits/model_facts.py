@@ -70,8 +70,8 @@ def _reason(what: str, registered_as: str, told: str) -> Reason:
     )
 
 
-def contradicted(combined: Combined, reasons: tuple[Reason, ...]) -> Combined:
-    """The verdict where what is known of the model contradicts itself: it can no longer be an allow."""
+def blocked_by(combined: Combined, reasons: tuple[Reason, ...]) -> Combined:
+    """The verdict where something besides the checks stands in the way: it can no longer be an allow."""
     if not reasons:
         return combined
     verdict = Verdict.DENY if combined.verdict is Verdict.DENY else Verdict.INDETERMINATE

@@ -1,18 +1,22 @@
 """From an evaluation's case to its verdict: checks judged, waivers applied, people heard, all combined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audits.approval_records import acts_upon
 from audits.approvals import approval_digest, counting, said
+from audits.attestation_records import stated_about
+from audits.attestations import counted
 from audits.decision import Combined, combine
 from audits.eligible import eligible_approvers
 from audits.judging import Case, outcome
+from audits.model_facts import blocked_by
 from audits.plan import Planned
 from audits.waiver_records import waivers_about
 from audits.waivers import apply
 from governance.database import Unit
 from governance.registry.models import owners_of
+from governance.types.attestation import AttestationUse
 from governance.types.decision import CheckOutcome, PersonsAct, WaiverUse
 from governance.types.evaluation import EvaluationRequest
 from governance.types.results import CheckStatus, Reason, Verdict
@@ -28,6 +32,7 @@ class Found:
     people: tuple[PersonsAct, ...] = ()
     to_approve: str | None = None
     asks: tuple[str, ...] = ()
+    attestations: tuple[AttestationUse, ...] = ()
 
 
 def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
@@ -37,6 +42,7 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
     judged = [outcome(unit, case, check, now=unit.now) for check in planned]
     owners = owners_of(unit, body.subject)
     waived = apply(judged, policy, waivers_about(unit, body.subject, body.environment), at=unit.now, barred=owners)
+    stated = counted(policy.attestations, stated_about(unit, body.subject.digest), at=unit.now)
     to_approve = approval_digest(
         policy_digest=row.policy_digest or "",
         subject=body.subject,
@@ -44,6 +50,7 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
         mode=body.mode,
         outcomes=waived.outcomes,
         waivers=waived.used,
+        attestations=stated.used,
         inline={check.check.id for check in planned if check.check.place == "inline"},
     )
     barred = owners | {row.principal}
@@ -57,12 +64,13 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
         *(["approval"] if policy.approvals else []),
     ]
     return Found(
-        combined=_noted(combined, waived.notes),
+        combined=blocked_by(_noted(combined, waived.notes), stated.missing),
         outcomes=waived.outcomes,
         waivers_used=waived.used,
         people=counting(acts, to_approve, barred),
         to_approve=to_approve,
         asks=tuple(asks),
+        attestations=stated.used,
     )
 
 
@@ -83,9 +91,7 @@ def missed(found: Found) -> Found:
             remedy = "Ask the gate again, and have it approved in time: ASSAY_GATE__PEOPLE_SECONDS."
         reasons.append(Reason(code=f"{waiting.act}.missing", message=message, remediation=remedy))
     combined = Combined(Verdict.INDETERMINATE, (*found.combined.reasons, *reasons))
-    return Found(
-        combined, found.outcomes, found.waivers_used, found.people, to_approve=found.to_approve, asks=found.asks
-    )
+    return replace(found, combined=combined)
 
 
 def _noted(combined: Combined, notes: Sequence[Reason]) -> Combined:

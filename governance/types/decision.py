@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from governance.types.attestation import AttestationUse
 from governance.types.policy import PolicyReference
 from governance.types.results import CheckResult, CheckStatus, Origin, Reason, Verdict
 from governance.types.subject import Subject
@@ -96,5 +97,6 @@ class Decision(Value):
     previews: tuple[Preview, ...] = ()
     waivers_used: tuple[WaiverUse, ...] = ()
     people: tuple[PersonsAct, ...] = ()
+    attestations: tuple[AttestationUse, ...] = ()
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"previews", "waivers_used", "people"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"previews", "waivers_used", "people", "attestations"})

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from governance.types.approval import ApprovalRule
+from governance.types.attestation import AttestationRule
 from governance.types.results import Origin
 from governance.types.value import DurationText, Name, Remark, Severity, Value
 
@@ -93,8 +94,9 @@ class Policy(Value):
     on_warn: Literal["review", "allow"] = "review"
     effective: Effective | None = None
     approvals: tuple[ApprovalRule, ...] = ()
+    attestations: tuple[AttestationRule, ...] = Field((), max_length=32)
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"effective", "approvals"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"effective", "approvals", "attestations"})
 
     @model_validator(mode="after")
     def _each_check_once(self) -> Self:
@@ -105,6 +107,9 @@ class Policy(Value):
         roles = [rule.role for rule in self.approvals]
         if len(set(roles)) != len(roles):
             raise ValueError("each role is named once in `approvals`, with its count")
+        kinds = [rule.kind for rule in self.attestations]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("each kind is named once in `attestations`")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Registered models, revocations and deployments."""
+"""Registered models, attestations, revocations and deployments."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = ("registered_model", "revocation", "deployment", "deployment_end", "deployment_verdict")
+APPEND_ONLY = ("registered_model", "revocation", "deployment", "deployment_end", "deployment_verdict", "attestation")
 
 INSTANT = sa.DateTime(timezone=True)
 
@@ -98,11 +98,32 @@ def upgrade() -> None:
         sa.Column("log_index", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("run_id", "decision_id", name=op.f("pk_deployment_verdict")),
     )
+    op.create_table(
+        "attestation",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("subject_digest", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("stated_at", INSTANT, nullable=False),
+        sa.Column("stated_by", sa.Text(), nullable=False),
+        sa.Column("stater", sa.Text(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attestation")),
+        sa.UniqueConstraint("log_index", name=op.f("uq_attestation_log_index")),
+    )
+    op.create_index(op.f("ix_attestation_subject_digest_kind"), "attestation", ["subject_digest", "kind"])
     protect(APPEND_ONLY)
 
 
 def downgrade() -> None:
     """Take the revision back."""
     unprotect(APPEND_ONLY)
-    for table in ("deployment_verdict", "deployment_end", "deployment", "revocation", "registered_model"):
+    for table in (
+        "attestation",
+        "deployment_verdict",
+        "deployment_end",
+        "deployment",
+        "revocation",
+        "registered_model",
+    ):
         op.drop_table(table)

@@ -16,6 +16,7 @@ from tests.support.postgres import Server
 APPEND_ONLY = {
     "break_glass",
     "break_glass_review",
+    "attestation",
     "decision",
     "deployment",
     "deployment_end",
