@@ -5,13 +5,13 @@ from governance.types.results import Measurement
 from policies.fairness.law.ll144_judge import NOT_CHECKED, judge
 from policies.fairness.law.ll144_params import LL144Params
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 
-def _measure(facts: Facts, params: LL144Params) -> Measurement:  # noqa: ARG001 - the protocol of a check
+def _measure(facts: Facts, params: LL144Params) -> Measurement:
     from policies.fairness.law.measure import measure_people
 
-    return measure_people(facts, check="ll144", check_version=VERSION)
+    return measure_people(facts, params, check_version=VERSION)
 
 
 CHECK = Check(
@@ -21,6 +21,7 @@ CHECK = Check(
     params=LL144Params,
     measure=_measure,
     judge=judge,
+    measured_with=frozenset({"races", "sexes"}),
     references=(
         Reference(
             title="New York City Local Law 144 of 2021, Administrative Code 20-870 to 20-874",

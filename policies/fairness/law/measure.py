@@ -14,6 +14,8 @@ from governance.types.bias_audit import BiasAudit
 from governance.types.manifest import Manifest
 from governance.types.results import Measurement
 from governance.types.value import decimal_text
+from policies.fairness.law.gaps import with_gaps
+from policies.fairness.law.ll144_params import LL144Params
 from policies.fairness.law.people import MedianScore, PeopleBody, PeopleCell
 from policies.fairness.law.sample import exact_score
 from policies.frames.coding import decode, level_name
@@ -29,8 +31,10 @@ _LONG_SCORE = r"[0-9](?:\.?[0-9]){15}"
 """Sixteen digits in a row, whose order doubles do not keep."""
 
 
-def measure_people(facts: Facts, *, check: str, check_version: str) -> Measurement:
+def measure_people(facts: Facts, params: LL144Params, *, check_version: str) -> Measurement:
     """The people of the manifest by sex, race or ethnicity and assigned group.
+
+    They are kept as recorded; the categories of ``params`` only shape the intervals of the smallest ratios.
 
     Raises:
         MeasurementRefused: the manifest states no audit; it has no selections, or no scores, as its tool needs; the
@@ -49,11 +53,13 @@ def measure_people(facts: Facts, *, check: str, check_version: str) -> Measureme
     else:
         body, inputs = _of_rows(facts, manifest, manifest.audit)
     return Measurement(
-        check=check,
+        check="ll144",
         check_version=check_version,
+        measured_with={"races": list(params.races), "sexes": list(params.sexes)},
         inputs=inputs,
-        tools={"polars": version("polars")},
-        body=body.document(),
+        tools={name: version(name) for name in ("numpy", "polars")},
+        seed=manifest.seed,
+        body=with_gaps(body, params, seed=manifest.seed).document(),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from governance.types.bias_audit import BiasAudit
 from governance.types.value import DecimalText, Value
+from policies.fairness.body import Percentiles
 from policies.fairness.law.sample import Median, Person, Sample, TableName, Unknowns, tabulate
 
 Rate = Literal["selection", "scoring"]
@@ -46,14 +47,33 @@ class MedianScore(Value):
         return Median(Fraction(self.printed), Fraction(self.lower), Fraction(self.ties, self.scores))
 
 
+class LargestGap(Value):
+    """How uncertain the smallest ratio of one table is, by drawing its people again (see ``gaps``)."""
+
+    table: TableName
+    rate: Rate
+    assigned: str = ""
+    unknowns: Unknowns
+    interval: Percentiles
+
+
 class PeopleBody(Value):
-    """The measurement. ``not_scored`` people have no score and leave the scored sample."""
+    """The measurement. ``not_scored`` people have no score and leave the scored sample.
+
+    ``gaps`` are for reading: no outcome rests on them.
+    """
 
     form: Literal["law-people/v1"] = "law-people/v1"
     facts: BiasAudit
     cells: tuple[PeopleCell, ...]
     median: MedianScore | None = None
     not_scored: int = Field(default=0, ge=0)
+    gaps: tuple[LargestGap, ...] = ()
+
+    def gap(self, rate: Rate, assigned: str, unknowns: Unknowns, table: TableName) -> LargestGap | None:
+        """The uncertainty of a table's smallest ratio; null where it was not measured or does not exist."""
+        wanted = (rate, assigned, unknowns, table)
+        return next((one for one in self.gaps if (one.rate, one.assigned, one.unknowns, one.table) == wanted), None)
 
     @property
     def people(self) -> int:

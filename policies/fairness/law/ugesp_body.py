@@ -6,6 +6,7 @@ from pydantic import Field
 
 from governance.types.bias_audit import BiasAudit
 from governance.types.value import Value
+from policies.fairness.body import Percentiles
 from policies.fairness.law.pairs import Tally
 from policies.fairness.law.sample import Category
 
@@ -20,11 +21,15 @@ class CategoryCount(Value):
 
 
 class CountedTable(Value):
-    """The categories of one attribute or intersection, and the people of unknown category."""
+    """The categories of one attribute or intersection, and the people of unknown category.
+
+    ``gap`` is the interval of the smallest ratio (see ``gaps``), for reading.
+    """
 
     name: str
     categories: tuple[CategoryCount, ...]
     unknown: int = Field(default=0, ge=0)
+    gap: Percentiles | None = None
 
     @property
     def tallies(self) -> dict[Category, Tally]:

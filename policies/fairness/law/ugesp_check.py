@@ -5,7 +5,7 @@ from governance.types.results import Measurement
 from policies.fairness.law.ugesp_judge import NOT_CHECKED, judge
 from policies.fairness.law.ugesp_params import UGESPParams
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 
 def _measure(facts: Facts, params: UGESPParams) -> Measurement:
@@ -21,6 +21,7 @@ CHECK = Check(
     params=UGESPParams,
     measure=_measure,
     judge=judge,
+    measured_with=frozenset({"min_group_size"}),
     references=(
         Reference(
             title="Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4(D), 1607.15(A)(2)(a)",

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from governance.types.results import CheckResult, CheckStatus, Figure, Finding, Interval, Measurement
 from governance.types.value import Severity, decimal_text, parse_value
+from policies.fairness.law.ll144_tables import GAP_NOTE, gap_interval
 from policies.fairness.law.outcomes import Control, attested, control_findings, whole
 from policies.fairness.law.pairs import FOUR_FIFTHS, printed
 from policies.fairness.law.sample import Category
@@ -85,7 +86,7 @@ def judge(measurement: Measurement, params: UGESPParams) -> CheckResult:
         message=f"{deciding.id}, {deciding.title}: {deciding.message}",
         limit="0.8",
         n=str(max((sum(one.n for one in table.categories) for table in tables), default=0)),
-        figures=tuple(figure for one in judged for figure in _figures(one)),
+        figures=tuple(figure for one in judged for figure in _figures(one, params)),
         findings=(*control_findings(controls), *(found for one in judged for found in _findings(one))),
         not_checked=NOT_CHECKED,
         details={
@@ -193,13 +194,21 @@ def _ratio_text(category: Assessed) -> str:
     return f" (ratio {printed(category.ratio)}; {tally.selected} of {tally.n})"
 
 
-def _figures(judged: _Judged) -> list[Figure]:
+def _size_note(people: int, params: UGESPParams) -> str:
+    if people == 0:
+        return "no members"
+    is_small = people < params.min_group_size
+    return f"fewer than {params.min_group_size} people: the rate says little" if is_small else ""
+
+
+def _figures(judged: _Judged, params: UGESPParams) -> list[Figure]:
     attributes = judged.table.name.split("*")
     rates, ratios = [], []
     for one in judged.categories:
         group = dict(zip(attributes, one.category, strict=True))
         bounds = one.tally.interval
-        flags = ("reference",) if one.finding.reason == "ugesp.reference" else ()
+        flags: tuple[str, ...] = ("reference",) if one.finding.reason == "ugesp.reference" else ()
+        flags += ("small_group",) if 0 < one.tally.n < params.min_group_size else ()
         rates.append(
             Figure(
                 name="selection_rate",
@@ -212,7 +221,7 @@ def _figures(judged: _Judged) -> list[Figure]:
                 if bounds is None
                 else Interval(lower=decimal_text(bounds.lower), upper=decimal_text(bounds.upper), method="Wilson"),
                 flags=flags,
-                note="" if one.tally.n else "no members",
+                note=_size_note(one.tally.n, params),
             )
         )
         ratio = one.interval
@@ -233,7 +242,26 @@ def _figures(judged: _Judged) -> list[Figure]:
                 note=_REASONS[one.finding.reason],
             )
         )
-    return [*rates, *ratios]
+    return [*rates, *ratios, *_gap_figure(judged)]
+
+
+def _gap_figure(judged: _Judged) -> list[Figure]:
+    """The table's smallest ratio with its interval; nothing where there is none."""
+    ratios = [one.ratio for one in judged.categories if one.ratio is not None]
+    if not ratios or judged.table.gap is None:
+        return []
+    return [
+        Figure(
+            name="impact_ratio",
+            value=decimal_text(min(ratios)),
+            n=str(sum(one.tally.n for one in judged.categories)),
+            interval=gap_interval(judged.table.gap),
+            limit="0.8",
+            group=dict.fromkeys(judged.table.name.split("*"), "*"),
+            flags=("worst",),
+            note=GAP_NOTE,
+        )
+    ]
 
 
 def _findings(judged: _Judged) -> list[Finding]:

@@ -5,7 +5,9 @@ from governance.errors import MeasurementRefused
 from governance.types.bias_audit import BiasAudit
 from governance.types.results import Measurement
 from governance.types.value import parse_value
-from policies.fairness.body import FairnessBody, GroupCells
+from policies.fairness.body import FairnessBody, GroupCells, Table
+from policies.fairness.law.gaps import smallest_ratio
+from policies.fairness.law.pairs import Tally
 from policies.fairness.law.ugesp_body import CategoryCount, CountedTable, UGESPBody
 from policies.fairness.law.ugesp_params import UGESPParams
 from policies.fairness.measure import measure
@@ -32,18 +34,27 @@ def measure_categories(facts: Facts, params: UGESPParams, *, check_version: str)
         facts, FairnessParams(sensitive=params.sensitive, bootstrap_replicates=0), check_version=check_version
     )
     groups = parse_value(FairnessBody, cells.body, what="a fairness measurement")
-    body = UGESPBody(
-        facts=manifest.audit or BiasAudit(),
-        tables=tuple(
-            CountedTable(
-                name=table.name,
-                categories=tuple(_count(group) for group in table.groups),
-                unknown=table.unknown_rows + sum(table.outside_rows.values()),
-            )
-            for table in groups.tables
-        ),
+    audit = manifest.audit or BiasAudit()
+    tables = tuple(_table(table, audit, params, seed=manifest.seed) for table in groups.tables)
+    changes = {
+        "check": "ugesp",
+        "body": UGESPBody(facts=audit, tables=tables).document(),
+        "measured_with": {"min_group_size": params.min_group_size},
+    }
+    return cells.model_copy(update=changes)
+
+
+def _table(table: Table, audit: BiasAudit, params: UGESPParams, *, seed: int) -> CountedTable:
+    """The counts of a table, and the interval of its smallest ratio; excluded categories are left out of that."""
+    counts = tuple(_count(group) for group in table.groups)
+    excluded = {one.category for one in audit.excluded if one.table == table.name}
+    kept = [Tally(one.n, one.selected) for one in counts if one.category not in excluded]
+    return CountedTable(
+        name=table.name,
+        categories=counts,
+        unknown=table.unknown_rows + sum(table.outside_rows.values()),
+        gap=smallest_ratio(kept, seed=seed, least_reference=params.min_group_size),
     )
-    return cells.model_copy(update={"check": "ugesp", "body": body.document(), "measured_with": {}})
 
 
 def _count(group: GroupCells) -> CategoryCount:
