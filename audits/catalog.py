@@ -3,8 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
+from audits.policy_text import load, places
 from governance._siblings import home
 from governance.check import Check, Params
 from governance.errors import InputRefused, MalformedBody, NotFound
@@ -34,15 +33,27 @@ def read_policy(text: bytes) -> Policy:
     """A policy document in YAML or JSON, with every check known and every parameter valid.
 
     Raises:
-        MalformedBody: not YAML. InputRefused: not a policy. NotFound: an unknown check.
+        MalformedBody: not YAML, or a key stands twice. InputRefused: not a policy. NotFound: an unknown check.
     """
-    try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:
-        raise MalformedBody(
-            expected="one YAML or JSON document", found=str(fault)[:200], remedy="Correct the policy's syntax."
-        ) from fault
+    raw = read_document(text)
     return validate(parse_value(Policy, raw, what="a policy of kind assay.policy/v1"))
+
+
+def read_document(text: bytes) -> Any:
+    """What one YAML or JSON document says, where no key stands twice.
+
+    Raises:
+        MalformedBody: it is neither, or a key stands twice, so that one of two rules would be ignored.
+    """
+    doubled = places(text).doubled
+    if doubled:
+        raise MalformedBody(
+            expected="each key once in its mapping",
+            found=f"{doubled[0]} twice",
+            remedy="Leave one of them.",
+            pointer=doubled[0],
+        )
+    return load(text)
 
 
 def validate(policy: Policy) -> Policy:

@@ -1,4 +1,4 @@
-"""Policies as they are recorded: versions, publications and refusals, read and written; nobody else touches the rows.
+"""Policies as they are recorded: versions and publications, read and written; nobody else touches the rows.
 
 What a publication means for a request is ``policies``' part, and who may make one ``publishing``'s.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from audits import store
-from audits.policy_tables import PolicyPublicationRow, PolicyRefusalRow, PolicyVersionRow
+from audits.policy_tables import PolicyPublicationRow, PolicyVersionRow
 from governance.access.principal import Principal
 from governance.canonical import canonical
 from governance.database import ReadUnit, Unit
@@ -50,19 +50,6 @@ class Publication(Value):
     log_index: int | None
 
 
-class Refusal(Value):
-    """A publication that was refused to somebody, with the code of the error that said so."""
-
-    name: str
-    version: int
-    stage: Stage
-    code: str
-    refused_at: datetime
-    refused_to: str
-    refused_name: str
-    log_index: int
-
-
 def newest(unit: Unit | ReadUnit, name: str) -> PolicyVersion | None:
     """The newest version of a policy, published or not; None when there is none."""
     statement = sa.select(PolicyVersionRow).where(PolicyVersionRow.name == name)
@@ -99,14 +86,6 @@ def publications(unit: Unit | ReadUnit, name: str | None = None, *, by: datetime
         rows = rows.where(PolicyPublicationRow.published_at <= by)
     found = unit.session.execute(rows.order_by(PolicyPublicationRow.id))
     return [_publication(row, digest) for row, digest in found]
-
-
-def refusals(unit: Unit | ReadUnit, name: str | None = None) -> list[Refusal]:
-    """Refused publications of a policy, or of all, oldest first."""
-    statement = sa.select(PolicyRefusalRow).order_by(PolicyRefusalRow.id)
-    if name is not None:
-        statement = statement.where(PolicyRefusalRow.name == name)
-    return [_refusal(row) for row in unit.session.scalars(statement)]
 
 
 def add_version(unit: Unit, policy: Policy, *, version: int, author: str, author_name: str) -> PolicyVersion:
@@ -152,30 +131,6 @@ def add_publication(unit: Unit, version: PolicyVersion, stage: Stage, *, note: s
     return _publication(row, version.digest)
 
 
-def add_refusal(unit: Unit, name: str, version: int, stage: Stage, *, code: str, to: Principal) -> None:
-    """Keep that a publication was refused, with its leaf in the log."""
-    leaf = {
-        "kind": "policy.refusal/v1",
-        "name": name,
-        "version": version,
-        "stage": stage.value,
-        "code": code,
-        "to": to.id,
-    }
-    row = PolicyRefusalRow(
-        name=name,
-        version=version,
-        stage=stage.value,
-        code=code,
-        refused_at=unit.now,
-        refused_to=to.id,
-        refused_name=to.name,
-        log_index=_logged(unit, leaf),
-    )
-    unit.session.add(row)
-    unit.session.flush()
-
-
 def by_name(found: Sequence[Publication]) -> dict[str, list[Publication]]:
     """Publications by the policy's name, each in its order."""
     grouped: dict[str, list[Publication]] = {}
@@ -208,18 +163,5 @@ def _publication(row: PolicyPublicationRow, digest: str) -> Publication:
         published_at=row.published_at,
         published_by=row.published_by,
         publisher_name=row.publisher_name,
-        log_index=row.log_index,
-    )
-
-
-def _refusal(row: PolicyRefusalRow) -> Refusal:
-    return Refusal(
-        name=row.name,
-        version=row.version,
-        stage=Stage(row.stage),
-        code=row.code,
-        refused_at=row.refused_at,
-        refused_to=row.refused_to,
-        refused_name=row.refused_name,
         log_index=row.log_index,
     )

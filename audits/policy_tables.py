@@ -1,6 +1,6 @@
-"""Tables of policies: versions and who wrote them, publications and who made them, and publications that were refused.
+"""Tables of policies: versions and who wrote them, publications and who made them.
 
-All are append-only. That the author of a version does not publish it is held to by the database too, in a trigger.
+Both are append-only. That the author of a version does not publish it is held to by the database too, in a trigger.
 """
 
 from datetime import datetime
@@ -49,19 +49,3 @@ class PolicyPublicationRow(Row):
     published_by: Mapped[str] = mapped_column(sa.Text)
     publisher_name: Mapped[str] = mapped_column(sa.Text)
     log_index: Mapped[int | None] = mapped_column(sa.BigInteger, unique=True)
-
-
-class PolicyRefusalRow(Row):
-    """A publication that was refused to somebody, kept although nothing else of the attempt is."""
-
-    __tablename__ = "policy_refusal"
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    name: Mapped[str] = mapped_column(sa.Text)
-    version: Mapped[int]
-    stage: Mapped[str] = mapped_column(sa.Text)
-    code: Mapped[str] = mapped_column(sa.Text)
-    refused_at: Mapped[datetime]
-    refused_to: Mapped[str] = mapped_column(sa.Text)
-    refused_name: Mapped[str] = mapped_column(sa.Text)
-    log_index: Mapped[int] = mapped_column(sa.BigInteger, unique=True)

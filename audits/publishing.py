@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from audits import policy_records as records
 from audits import store
 from audits.catalog import pack, read_policy, validate
+from audits.eligible import eligible_approvers
+from audits.lint import LintFinding
 from audits.policy_records import PolicyVersion, Publication
+from audits.refusals import done_or_refused
 from audits.schemas import require_registered
 from audits.standing import require_forward, standing
 from governance.access.principal import Principal
 from governance.access.roles import Permission
-from governance.database import Database, Unit
-from governance.errors import DutiesNotSeparate, NotPermitted
+from governance.database import Database, ReadUnit, Unit
+from governance.errors import AssayError, DutiesNotSeparate, InputRefused
 from governance.log.journal import lock
+from governance.notices.outbox import announce
 from governance.types.policy import Policy, Stage
 
 SHIPPED = ("baseline",)
@@ -74,19 +78,13 @@ def publish(unit: Unit, act: Act, principal: Principal) -> tuple[Publication, bo
 
 
 def publish_or_record(database: Database, act: Act, principal: Principal) -> tuple[Publication, bool]:
-    """``publish`` in a transaction of its own; a refusal to this person is kept in another one, and raised.
+    """``publish`` in a transaction of its own; a refusal to this person is kept, and raised.
 
     Raises:
         What ``publish`` raises.
     """
-    try:
-        with database.unit() as unit:
-            return publish(unit, act, principal)
-    except NotPermitted as fault:
-        # What was attempted is rolled back by now; that it was attempted must outlive it.
-        with database.unit() as unit:
-            records.add_refusal(unit, act.name, act.version, act.stage, code=fault.code, to=principal)
-        raise
+    upon = f"{act.name}@{act.version}"
+    return done_or_refused(database, principal, "policy.publish", upon, lambda unit: publish(unit, act, principal))
 
 
 def publish_pack(
@@ -142,14 +140,41 @@ def _publish(unit: Unit, act: Act, version: PolicyVersion, principal: Principal)
     require_forward(found, act.version, act.stage)
     if act.stage is not Stage.RETIRE:
         require_satisfiable(unit, store.policy(unit, version.digest))
+    announced = {**version.reference.document(), "stage": act.stage.value, "by": principal.name}
+    announce(unit, "assay.policy.published", subject=f"policies/{act.name}/versions/{act.version}", data=announced)
     return records.add_publication(unit, version, act.stage, note=act.note, by=principal), True
 
 
-def require_satisfiable(unit: Unit, policy: Policy) -> None:
+def require_satisfiable(unit: Unit | ReadUnit, policy: Policy) -> None:
     """Return when a request could meet the policy on this instance.
 
     Raises:
-        NotFound: an unknown check. InputRefused: a parameter is not valid, or a schema is not registered.
+        NotFound: an unknown check.
+        InputRefused: a parameter is not valid, a schema is not registered, or too few people could approve.
     """
     validate(policy)
     require_registered(unit, policy)
+    for number, rule in enumerate(policy.approvals):
+        able = len(eligible_approvers(unit, rule.role))
+        if able < rule.count:
+            raise InputRefused(
+                expected=f"{rule.count} holders of a valid key with the role {rule.role}",
+                found=str(able),
+                remedy=f"Give more people the role {rule.role}, or ask for fewer approvals.",
+                pointer=f"/approvals/{number}",
+            )
+
+
+def unmet(unit: Unit | ReadUnit, policy: Policy, name: str) -> tuple[LintFinding, ...]:
+    """What would keep a valid policy from being stored under ``name`` and published on this instance."""
+    found = []
+    if policy.name != name:
+        message = f"The document names {policy.name!r}, and the path {name!r}."
+        found.append(LintFinding(level="error", code="policy.other_name", message=message, pointer="/name"))
+    try:
+        require_satisfiable(unit, policy)
+    except AssayError as fault:
+        message = f"Expected {fault.expected}, found {fault.found}. {fault.remedy}"
+        pointer = fault.pointer or ""
+        found.append(LintFinding(level="error", code="policy.cannot_be_met", message=message, pointer=pointer))
+    return tuple(found)

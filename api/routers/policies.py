@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from api import examples
 from api.body import read_body
@@ -10,9 +10,12 @@ from api.dependencies import PrincipalOf, ReadingUnit, StateOf, WriteUnit, permi
 from audits import policy_records as records
 from audits import store
 from audits.catalog import read_policy
-from audits.publishing import Act, publish_or_record, publish_pack, store_version
+from audits.lint import lint
+from audits.policy_changes import policy_changes
+from audits.publishing import Act, publish_or_record, publish_pack, store_version, unmet
 from audits.standing import Standing, standing
 from governance.canonical import read_json
+from governance.database import ReadUnit, Unit
 from governance.errors import InputRefused
 from governance.types.policy import Policy, PolicyName, PublicationRequest
 from governance.types.value import parse_value
@@ -44,9 +47,21 @@ def policies(unit: ReadingUnit) -> dict[str, Any]:
     responses=KEPT,
 )
 def store_policy(
-    unit: WriteUnit, principal: PrincipalOf, name: PolicyName, body: Document, response: Response
+    unit: WriteUnit,
+    principal: PrincipalOf,
+    name: PolicyName,
+    body: Document,
+    *,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="Look it over, and store nothing")] = False,
 ) -> dict[str, Any]:
-    """Validate a YAML or JSON policy with every check's parameters and keep it; somebody else publishes it."""
+    """Validate a YAML or JSON policy with every check's parameters and keep it; somebody else publishes it.
+
+    A dry run answers 200 with what `assay policy lint` finds, and with what would keep it from being published here.
+    """
+    if dry_run:
+        response.status_code = 200
+        return looked_over(unit, name, body)
     policy = read_policy(body)
     if policy.name != name:
         raise InputRefused(
@@ -83,6 +98,22 @@ def policy_version(unit: ReadingUnit, name: PolicyName, version: int) -> dict[st
     }
 
 
+@router.get(
+    "/policies/{name}/versions/{version}/changes", summary="What a version changed", dependencies=[permit("read")]
+)
+def version_changes(unit: ReadingUnit, name: PolicyName, version: int, since: int | None = None) -> dict[str, Any]:
+    """The differences from the version `since`, or from the one before, and whether each tightens or loosens."""
+    before, after = (
+        records.version_of(unit, name, number) for number in (version - 1 if since is None else since, version)
+    )
+    found = policy_changes(*(store.policy(unit, one.digest) for one in (before, after)))
+    return {
+        "from": before.reference.document(),
+        "to": after.reference.document(),
+        "changes": [change.document() for change in found],
+    }
+
+
 @router.post(
     "/policies/{name}/versions/{version}/publish",
     summary="Bring a version to a stage",
@@ -104,11 +135,8 @@ def publish_version(
 
 @router.get("/policies/{name}/publications", summary="Publications of a policy", dependencies=[permit("read")])
 def policy_publications(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
-    """Every publication, and every one that was refused, oldest first."""
-    return {
-        "publications": [made.document() for made in records.publications(unit, name)],
-        "refusals": [refused.document() for refused in records.refusals(unit, name)],
-    }
+    """Every version that came to a stage, by whom and why, oldest first."""
+    return {"publications": [made.document() for made in records.publications(unit, name)]}
 
 
 @router.post(
@@ -127,6 +155,17 @@ def publish_shipped_pack(
     made, is_new = publish_pack(unit, pack, wanted.stage, principal, note=wanted.note)
     response.status_code = 201 if is_new else 200
     return made.document()
+
+
+def looked_over(unit: ReadUnit | Unit, name: str, body: bytes) -> dict[str, Any]:
+    """What is found about a document that is to be stored under ``name``, and its digest where it is a policy."""
+    found = [finding.document() for finding in lint(body, today=unit.now.date())]
+    digest = None
+    if not any(finding["level"] == "error" for finding in found):
+        policy = read_policy(body)
+        digest = policy.value_digest()
+        found += [finding.document() for finding in unmet(unit, policy, name)]
+    return {"name": name, "digest": digest, "findings": found}
 
 
 def _standing(name: str, found: Standing, newest: int) -> dict[str, Any]:

@@ -1,19 +1,74 @@
 """``assay policy``: looking policies over, storing versions, publishing them, and what differs between two."""
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
 
+from governance._siblings import activate
 from governance.cli.output import JSON_HELP, KEY, URL, print_json, print_table
 from governance.client import Client
 from governance.errors import UsageError
+
+if TYPE_CHECKING:
+    from governance.types.policy import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Policies: lint, diff, store, publish, list, show.")
 
 STAGE = typer.Option("enforce", help="shadow, warn or enforce; retire takes back what was published.")
 NOTE = typer.Option("", help="Why, for the record.")
+
+
+@app.command()
+def lint(
+    files: list[Path] = typer.Argument(..., help="Policies (YAML or JSON)."),
+    strict: bool = typer.Option(False, "--strict", help="Warnings count like errors."),
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> int:
+    """Look policies over without a service. Exit codes: 0 nothing that counts, 1 findings."""
+    activate()
+    from audits.lint import lint as look_over
+
+    today = datetime.now(UTC).date()
+    found = [(file, finding) for file in files for finding in look_over(_read(file), today=today)]
+    if as_json:
+        print_json({"findings": [{"file": str(file), **finding.document()} for file, finding in found]})
+    else:
+        for file, finding in found:
+            place = finding.pointer or "/"
+            typer.echo(f"{file}:{finding.line or 1}: {finding.level}: {place}: {finding.message} [{finding.code}]")
+        typer.echo(f"{len(files)} looked over, {len(found)} findings.", err=True)
+    return 1 if any(strict or finding.level == "error" for _, finding in found) else 0
+
+
+@app.command()
+def diff(
+    old: str = typer.Argument(..., help="A file, NAME@VERSION, or the name of a pack."),
+    new: str = typer.Argument(..., help="The same."),
+    url: str = URL,
+    key: str | None = KEY,
+    as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> int:
+    """Say what differs, and whether it tightens or loosens what a model must show. Exit codes: 0 nothing, 1 something.
+
+    The digests decide: two texts of one digest are one policy, whatever their layout.
+    """
+    activate()
+    from audits.policy_changes import policy_changes
+
+    before, after = (_policy(one, url, key) for one in (old, new))
+    digests = [policy.value_digest() for policy in (before, after)]
+    found = policy_changes(before, after)
+    if as_json:
+        print_json({"from": digests[0], "to": digests[1], "changes": [change.document() for change in found]})
+    else:
+        rows = [[change.place, change.before or "-", change.after or "-", change.effect] for change in found]
+        if rows:
+            print_table(f"{old} to {new}", ("place", "before", "after", "effect"), rows)
+        typer.echo(f"{old} {digests[0]}\n{new} {digests[1]}")
+    return 1 if digests[0] != digests[1] else 0
 
 
 @app.command()
@@ -120,6 +175,20 @@ def _show_versions(name: str, versions: list[dict[str, Any]], *, as_json: bool) 
     ]
     print_table(f"Versions of {name}", columns, rows)
     return 0
+
+
+def _policy(name: str, url: str, key: str | None) -> "Policy":
+    """The policy that an argument names."""
+    from audits.catalog import pack, read_policy
+    from governance.types.policy import Policy
+    from governance.types.value import parse_value
+
+    if Path(name).is_file():
+        return read_policy(_read(Path(name)))
+    if "@" not in name:
+        return read_policy(pack(name))
+    with Client(url, key) as client:
+        return parse_value(Policy, client.policy(name)["policy"], what="a stored policy")
 
 
 def _read(file: Path) -> bytes:

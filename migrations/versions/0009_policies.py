@@ -14,7 +14,7 @@ depends_on = None
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.DateTime(timezone=True)
-APPEND_ONLY = ("policy_publication", "policy_refusal")
+APPEND_ONLY = ("policy_publication",)
 REFUSAL = "the author of a policy does not publish it"
 
 
@@ -46,20 +46,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", "version", "stage", name=op.f("uq_policy_publication_name_version_stage")),
         sa.UniqueConstraint("log_index", name=op.f("uq_policy_publication_log_index")),
     )
-    op.create_table(
-        "policy_refusal",
-        sa.Column("id", BIG_ID, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("refused_at", INSTANT, nullable=False),
-        sa.Column("refused_to", sa.Text(), nullable=False),
-        sa.Column("refused_name", sa.Text(), nullable=False),
-        sa.Column("log_index", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_refusal")),
-        sa.UniqueConstraint("log_index", name=op.f("uq_policy_refusal_log_index")),
-    )
     op.add_column("evaluation", sa.Column("previews", JSON, nullable=True))
     op.add_column("evaluation", sa.Column("policy_gap", JSON, nullable=True))
     # Until now a version was in force from when it was recorded, whoever had written it. These rows come before the
@@ -83,7 +69,6 @@ def downgrade() -> None:
     unprotect(APPEND_ONLY)
     op.drop_column("evaluation", "policy_gap")
     op.drop_column("evaluation", "previews")
-    op.drop_table("policy_refusal")
     op.drop_table("policy_publication")
     op.drop_index("ix_policy_version_log_index", "policy_version")
     op.drop_column("policy_version", "log_index")
