@@ -122,18 +122,6 @@ def _judged_by(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _judged_by(choice: Choice) -> dict[str, Any]:
-    """The policy, or why there is none, and what is tried beside it, as the evaluation keeps them."""
-    policy = choice.policy
-    return {
-        "policy_name": policy.name if policy else None,
-        "policy_version": policy.version if policy else None,
-        "policy_digest": policy.digest if policy else None,
-        "policy_gap": choice.gap.document() if choice.gap else None,
-        "previews": [tried.document() for tried in choice.tried],
-    }
-
-
 def _first_of(unit: Unit, principal: str, key: str) -> EvaluationRow:
     other = store.evaluation_of_key(unit, principal, key)
     if other is None:
