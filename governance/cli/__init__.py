@@ -7,7 +7,9 @@ from typer.exceptions import TyperException
 
 from governance import __version__
 from governance.cli import (
+    approval,
     audit,
+    break_glass,
     check,
     demo,
     fairness,
@@ -25,6 +27,7 @@ from governance.cli import (
     schema,
     server,
     signing,
+    waiver,
     witness,
 )
 from governance.cli.output import complain
@@ -70,6 +73,10 @@ app.command("check")(check.check)
 app.add_typer(life.decisions, name="decision")
 app.add_typer(life.deployments, name="deployment")
 app.add_typer(model.app, name="model")
+app.add_typer(waiver.app, name="waiver")
+PEOPLE = (approval.waiting, approval.approve, approval.review, break_glass.break_glass, break_glass.close_review)
+for people_command in PEOPLE:
+    app.command()(people_command)
 app.command("gate")(gate.gate)
 app.command("verify")(verify)
 QUESTIONS = (*lineage_columns.COMMANDS, *lineage_queries.COMMANDS)

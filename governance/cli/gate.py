@@ -273,5 +273,7 @@ def _show_one(answer: dict[str, Any], *, several: bool) -> None:
         if reason.get("remediation"):
             typer.echo(f"  to do: {reason['remediation']}")
     typer.echo(f"Verdict: {answer.get('verdict')}" + (" (signature verified)" if answer.get("verified") else ""))
+    if answer.get("verdict") == "pending":
+        typer.echo(f"Evaluation {answer.get('evaluation_id')} is {answer.get('state')}: see `assay waiting`.")
     if answer.get("valid_until"):
         typer.echo(f"Valid until {answer['valid_until']}")
