@@ -7,6 +7,7 @@ name, where none of them was renamed to another.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,11 +63,7 @@ class Aliases:
     def exist(self) -> bool:
         """Whether any dataset has an alias at all, so that an instance without them pays nothing."""
         if self._exist is None:
-            linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id).limit(1)
-            session = self.unit.session
-            self._exist = session.scalar(linked) is not None or (
-                session.scalar(sa.select(RenameRow.old_id).limit(1)) is not None
-            )
+            self._exist = bool(self.unit.session.connection().execute(_any()).scalar_one())
         return self._exist
 
     def _settle(self, group: set[int], carriers: set[int]) -> None:
@@ -74,6 +71,13 @@ class Aliases:
         chosen = min(carriers, key=lambda node: (rows[node].namespace, rows[node].name))
         self._canonical.update((node, chosen) for node in group)
         self._members[chosen] = tuple(sorted(group))
+
+
+@cache
+def _any() -> Any:
+    """Whether any dataset lists another name or was ever renamed; built once, since most questions ask it."""
+    linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id)
+    return sa.select(sa.or_(linked.exists(), sa.select(RenameRow.old_id).exists()))
 
 
 def _pairs(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tuple[int, int]]:

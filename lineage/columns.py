@@ -21,8 +21,14 @@ from lineage.graph import Direction
 from lineage.identity import stamp_after
 from lineage.links import EdgesMode, StoredLinks, statements
 from lineage.mapping import ColumnPair, PairIndex, pair_index
-from lineage.reading import Reader, among, id_list, listed, nodes_by_id, until
+from lineage.reading import Named, Reader, among, id_list, listed, names_by_id, until
 from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow
+
+AHEAD = 64
+"""Datasets that are read ahead at least, where so many lie there."""
+
+AHEAD_ROWS = 2_000
+"""Most flows that are read ahead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +68,36 @@ def _flow_query(dialect: str, column: Any, has_instant: bool) -> Any:
     return query.where(edge.first_seen <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query
 
 
+@cache
+def _reach_query(dialect: str, near: Any, far: Any) -> Any:
+    """The datasets that lie behind the listed ones, nearest first, at most ``most``; built once."""
+    edge = FlowEdgeRow
+    behind = sa.select(far.label("id")).where(listed(dialect, near)).cte("behind", recursive=True)
+    behind = behind.union(sa.select(far).select_from(edge).join(behind, near == behind.c.id))
+    return sa.select(behind.c.id).limit(sa.bindparam("most", type_=sa.Integer))
+
+
+@cache
+def _schema_query(dialect: str, has_instant: bool) -> Any:
+    """The newest schema of each listed dataset that had one, by ``below`` where an instant is asked for; built once."""
+    version = aliased(DatasetVersionRow)
+    newest = (
+        sa.select(version.id)
+        .where(
+            version.node_id == NodeRow.id,
+            version.fields.is_not(None),
+            version.first_stamp < sa.bindparam("below", type_=sa.LargeBinary) if has_instant else sa.true(),
+        )
+        .order_by(version.last_stamp.desc(), version.identity)
+        .limit(1)
+    )
+    return (
+        sa.select(NodeRow.id, DatasetVersionRow.fields, DatasetVersionRow.last_stamp)
+        .join(DatasetVersionRow, DatasetVersionRow.id == newest.scalar_subquery())
+        .where(listed(dialect, NodeRow.id))
+    )
+
+
 @dataclass
 class StoredFields:
     """What flows into and out of fields, read from the database once a dataset and direction."""
@@ -74,7 +110,8 @@ class StoredFields:
     _edges: dict[tuple[int, int, int, int], FlowEdge] = field(default_factory=dict)
     _fields: dict[int, dict[str, str | None]] = field(default_factory=dict)
     _schemas: dict[int, dict[str, str | None]] = field(default_factory=dict)
-    _rows: dict[int, NodeRow] = field(default_factory=dict)
+    _names: dict[int, Named] = field(default_factory=dict)
+    _looks_ahead: bool = True
 
     def __post_init__(self) -> None:
         """Share one resolution of aliases over the whole question."""
@@ -86,22 +123,53 @@ class StoredFields:
         held = self._flows[direction]
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in held]
         if missing:
-            held.update((dataset, []) for dataset in missing)
-            for edge in self._load(missing, direction):
+            further = self._further(missing, direction)
+            rows = self._rows([*missing, *further], direction, AHEAD_ROWS + 1 if further else None)
+            if further and len(rows) > AHEAD_ROWS:
+                # Many flows lie ahead, of which the question may need few; they are read as it comes to them.
+                self._looks_ahead, further = False, []
+                rows = self._rows(missing, direction)
+            loaded = [*missing, *further]
+            held.update((dataset, []) for dataset in loaded)
+            for edge in self._read(rows, loaded):
                 near = edge.target if direction == "upstream" else edge.source
                 if near in held:
                     held[near].append(edge)
         return held
 
-    def _load(self, datasets: Sequence[int], direction: Direction) -> list[FlowEdge]:
-        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
+    def _further(self, datasets: Sequence[int], direction: Direction) -> list[int]:
+        """Datasets behind these that a deep walk comes to later; more of them the further it has come.
+
+        So it asks the database a few times and not once a level. Under other names more may lie behind them, so where
+        datasets have some nothing is read ahead.
+        """
+        held = self._flows[direction]
+        if not held or not self._looks_ahead or self.aliases.exist():
+            return []
+        near, far = FlowEdgeRow.target_id, FlowEdgeRow.source_id
+        if direction == "downstream":
+            near, far = far, near
+        dialect = self.unit.dialect
+        parameters = {"ids": id_list(dialect, datasets), "most": max(AHEAD, len(held))}
+        rows = self.unit.session.connection().execute(_reach_query(dialect, near, far), parameters)
+        known = {*held, *datasets}
+        return [dataset for (dataset,) in rows if dataset not in known]
+
+    def _rows(self, datasets: Sequence[int], direction: Direction, most: int | None = None) -> Sequence[Any]:
+        """The stored flows into or out of the datasets, ``most`` of them where that is given."""
+        members = [member for dataset in datasets for member in self.aliases.members(dataset)]
         column = FlowEdgeRow.target_id if direction == "upstream" else FlowEdgeRow.source_id
         dialect = self.unit.dialect
-        parameters: dict[str, Any] = {"ids": id_list(dialect, list(members))}
+        parameters: dict[str, Any] = {"ids": id_list(dialect, members)}
         if self.as_of is not None:
             parameters["as_of"] = self.as_of
         query = _flow_query(dialect, column, self.as_of is not None)
-        rows = self.unit.session.connection().execute(query, parameters).all()
+        query = query if most is None else query.limit(most)
+        return self.unit.session.connection().execute(query, parameters).all()
+
+    def _read(self, rows: Sequence[Any], datasets: Sequence[int]) -> list[FlowEdge]:
+        """The flows of the rows, by the canonical names of their ends."""
+        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
         if self.mode == "current":
             rows = self._current(rows)
         ends = {end for row in rows for end in row[:2]}
@@ -168,24 +236,13 @@ class StoredFields:
     def _newest(self, datasets: Sequence[int]) -> dict[int, dict[str, str | None]]:
         """The newest schema of each dataset under any of its names."""
         members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
-        version = aliased(DatasetVersionRow)
-        newest = (
-            sa.select(version.id)
-            .where(
-                version.node_id == NodeRow.id,
-                version.fields.is_not(None),
-                sa.true() if self.as_of is None else version.first_stamp < stamp_after(self.as_of),
-            )
-            .order_by(version.last_stamp.desc(), version.identity)
-            .limit(1)
-        )
-        query = (
-            sa.select(NodeRow.id, DatasetVersionRow.fields, DatasetVersionRow.last_stamp)
-            .join(DatasetVersionRow, DatasetVersionRow.id == newest.scalar_subquery())
-            .where(among(self.unit, NodeRow.id, list(members)))
-        )
+        dialect = self.unit.dialect
+        parameters: dict[str, Any] = {"ids": id_list(dialect, list(members))}
+        if self.as_of is not None:
+            parameters["below"] = stamp_after(self.as_of)
+        query = _schema_query(dialect, self.as_of is not None)
         found: dict[int, tuple[bytes, bytes]] = {}
-        for node, fields, stamp in self.unit.session.connection().execute(query):
+        for node, fields, stamp in self.unit.session.connection().execute(query, parameters):
             owner = members[node]
             if fields is not None and (owner not in found or found[owner][0] < stamp):
                 found[owner] = (stamp, fields)
@@ -193,16 +250,16 @@ class StoredFields:
             owner: {path: kind for path, kind, _ in described_fields(fields)} for owner, (_, fields) in found.items()
         }
 
-    def nodes(self, ids: Iterable[int]) -> Mapping[int, NodeRow]:
-        """The rows of datasets and jobs."""
-        missing = [node for node in dict.fromkeys(ids) if node and node not in self._rows]
+    def nodes(self, ids: Iterable[int]) -> Mapping[int, Named]:
+        """The names of datasets and jobs."""
+        missing = [node for node in dict.fromkeys(ids) if node and node not in self._names]
         if missing:
-            self._rows.update(nodes_by_id(self.unit, missing))
-        return self._rows
+            self._names.update(names_by_id(self.unit, missing))
+        return self._names
 
-    def node(self, number: int) -> NodeRow:
-        """The row of one dataset or job."""
-        found = self._rows.get(number)
+    def node(self, number: int) -> Named:
+        """The names of one dataset or job."""
+        found = self._names.get(number)
         return self.nodes([number])[number] if found is None else found
 
 

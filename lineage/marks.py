@@ -4,14 +4,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
+from governance.database import UTCDateTime
 from lineage.aliases import Aliases
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.identity import stamp_after
 from lineage.labels import LABELS, description_in, location_in, owners_in, physical_name_in, source_in, tags_in
-from lineage.reading import Reader, among, until
+from lineage.reading import Reader, id_list, listed
 from lineage.tables import ActionRow, NodeRow
 
 
@@ -50,12 +53,15 @@ class _Gathered:
     by_hand: dict[tuple[str, str], bool] = field(default_factory=dict)
 
 
-def marks_of(unit: Reader, nodes: Sequence[int], as_of: datetime | None = None) -> dict[int, Marks]:
+def marks_of(
+    unit: Reader, nodes: Sequence[int], as_of: datetime | None = None, aliases: Aliases | None = None
+) -> dict[int, Marks]:
     """The marks of each node; a dataset has those of its aliases too, its own first.
 
-    A tag that an operator set or took away is or is not there, whatever the events say.
+    ``aliases`` are those of the question, where it has met some already. A tag that an operator set or took away is or
+    is not there, whatever the events say.
     """
-    aliases = Aliases(unit, as_of)
+    aliases = Aliases(unit, as_of) if aliases is None else aliases
     aliases.canonical(nodes)
     members = {member: node for node in nodes for member in aliases.members(node)}
     gathered = {node: _Gathered() for node in nodes}
@@ -89,46 +95,62 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 def _labels(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
     """(node, key, content) of each label in force: one look into the index a node and key."""
+    connection, parameters = unit.session.connection(), _parameters(unit, nodes, as_of)
+    found = [
+        (node, key, text)
+        for node, *texts in connection.execute(_label_query(unit.dialect, as_of is not None), parameters)
+        for key, text in zip(LABELS, texts, strict=True)
+        if text
+    ]
+    if not found:
+        return []
+    wanted = {"ids": id_list(unit.dialect, sorted({text for _, _, text in found}))}
+    contents: dict[int, bytes] = {}
+    contents.update((number, content) for number, content in connection.execute(_text_query(unit.dialect), wanted))
+    return [(node, key, contents[text]) for node, key, text in found]
+
+
+def _acts(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
+    """(node, kind, content) of the tags that operators set and took away, in the order they did."""
+    query = _act_query(unit.dialect, as_of is not None)
+    rows = unit.session.connection().execute(query, _parameters(unit, nodes, as_of))
+    return [(node, kind, content) for node, kind, content in rows]
+
+
+def _parameters(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> dict[str, Any]:
+    cut = {} if as_of is None else {"as_of": as_of, "below": stamp_after(as_of)}
+    return {"ids": id_list(unit.dialect, nodes), **cut}
+
+
+@cache
+def _label_query(dialect: str, has_instant: bool) -> Any:
+    """The latest text of each label of the listed nodes, by ``below`` where an instant is asked for; built once."""
     latest = [
         sa.select(LabelRow.text_id)
         .where(
             LabelRow.node_id == NodeRow.id,
             LabelRow.key == key,
-            sa.true() if as_of is None else LabelRow.stamp < stamp_after(as_of),
+            LabelRow.stamp < sa.bindparam("below", type_=sa.LargeBinary) if has_instant else sa.true(),
         )
         .order_by(LabelRow.stamp.desc())
         .limit(1)
         .scalar_subquery()
         for key in LABELS
     ]
-    query = sa.select(NodeRow.id, *latest).where(among(unit, NodeRow.id, nodes))
-    found = [
-        (node, key, text)
-        for node, *texts in unit.session.execute(query)
-        for key, text in zip(LABELS, texts, strict=True)
-        if text
-    ]
-    contents: dict[int, bytes] = {}
-    wanted = sorted({text for _, _, text in found})
-    contents.update(
-        (number, content)
-        for number, content in unit.session.execute(
-            sa.select(TextRow.id, TextRow.content).where(among(unit, TextRow.id, wanted))
-        )
-    )
-    return [(node, key, contents[text]) for node, key, text in found]
+    return sa.select(NodeRow.id, *latest).where(listed(dialect, NodeRow.id))
 
 
-def _acts(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
-    """(node, kind, content) of the tags that operators set and took away, in the order they did."""
+@cache
+def _text_query(dialect: str) -> Any:
+    return sa.select(TextRow.id, TextRow.content).where(listed(dialect, TextRow.id))
+
+
+@cache
+def _act_query(dialect: str, has_instant: bool) -> Any:
     query = (
         sa.select(NodeRow.id, ActionRow.kind, ActionRow.content)
         .join(ActionRow, ActionRow.identity == NodeRow.identity)
-        .where(
-            among(unit, NodeRow.id, nodes),
-            ActionRow.kind.in_(("tag.add", "tag.remove")),
-            until(ActionRow.done_at, as_of),
-        )
+        .where(listed(dialect, NodeRow.id), ActionRow.kind.in_(("tag.add", "tag.remove")))
         .order_by(ActionRow.id)
     )
-    return [(node, kind, content) for node, kind, content in unit.session.execute(query)]
+    return query.where(ActionRow.done_at <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -100,6 +100,26 @@ def visible(unit: Reader, ids: Set[int]) -> Set[int]:
     if unit.sight.is_whole or not ids:
         return ids
     return set(unit.session.scalars(sa.select(NodeRow.id).where(among(unit, NodeRow.id, sorted(ids)), *seen(unit))))
+
+
+class Named(NamedTuple):
+    """The names of a node."""
+
+    namespace: str
+    name: str
+
+
+@cache
+def _names(dialect: str) -> Any:
+    return sa.select(NodeRow.id, NodeRow.namespace, NodeRow.name).where(listed(dialect, NodeRow.id))
+
+
+def names_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, Named]:
+    """The names of the nodes with these row ids."""
+    if not ids:
+        return {}
+    rows = unit.session.connection().execute(_names(unit.dialect), {"ids": id_list(unit.dialect, ids)})
+    return {number: Named(namespace, name) for number, namespace, name in rows}
 
 
 def nodes_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, NodeRow]:

@@ -5,10 +5,12 @@ They are worked out when they are read: when a tag goes at its source, what was 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from governance.database import UTCDateTime
 from governance.types.provenance import ProvenanceRecord
 from lineage.column_graph import Field, carries, propagate, walk_fields
 from lineage.columns import FieldHops, StoredFields
@@ -18,7 +20,7 @@ from lineage.identity import stamp_after
 from lineage.labels import tags_in
 from lineage.mapping import touches
 from lineage.marks import marks_of
-from lineage.reading import Reader, among
+from lineage.reading import Reader, among, id_list, listed
 from lineage.tables import ActionRow, NodeRow
 
 MOST_FIELDS = 10_000
@@ -76,7 +78,7 @@ def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[C
     """The tags and categories that are set on fields of each dataset."""
     wanted = sorted(set(datasets))
     found: dict[int, list[Carried]] = {}
-    for dataset, marks in marks_of(stored.unit, wanted, stored.as_of).items():
+    for dataset, marks in marks_of(stored.unit, wanted, stored.as_of, stored.aliases).items():
         found[dataset] = [Carried("tag", tag.key, tag.value, (dataset, tag.field)) for tag in marks.tags if tag.field]
     for dataset, record in _records(stored, wanted).items():
         found.setdefault(dataset, []).extend(
@@ -96,20 +98,29 @@ def _records(stored: StoredFields, datasets: Sequence[int]) -> dict[int, Provena
     """The provenance record in force of each dataset: what its latest facet said, under any of its names."""
     moment = stored.as_of or stored.unit.now
     members = {member: dataset for dataset in datasets for member in stored.aliases.members(dataset)}
-    row = ProvenanceRow
-    query = (
-        sa.select(row.node_id, row.record)
-        .where(among(stored.unit, row.node_id, list(members)), row.valid_from <= moment)
-        .order_by(row.stamp, row.identity)
-    )
+    dialect = stored.unit.dialect
+    parameters: dict[str, Any] = {"ids": id_list(dialect, list(members)), "moment": moment}
     if stored.as_of is not None:
-        query = query.where(row.stamp < stamp_after(stored.as_of))
-    latest = {members[node]: record for node, record in stored.unit.session.execute(query)}
+        parameters["below"] = stamp_after(stored.as_of)
+    query = _record_query(dialect, stored.as_of is not None)
+    rows = stored.unit.session.connection().execute(query, parameters)
+    latest = {members[node]: record for node, record in rows}
     return {
         dataset: ProvenanceRecord.model_validate_json(record)
         for dataset, record in latest.items()
         if record is not None
     }
+
+
+@cache
+def _record_query(dialect: str, has_instant: bool) -> Any:
+    row = ProvenanceRow
+    query = (
+        sa.select(row.node_id, row.record)
+        .where(listed(dialect, row.node_id), row.valid_from <= sa.bindparam("moment", type_=UTCDateTime))
+        .order_by(row.stamp, row.identity)
+    )
+    return query.where(row.stamp < sa.bindparam("below", type_=sa.LargeBinary)) if has_instant else query
 
 
 def _datasets_with(stored: StoredFields, key: str, kind: Literal["tag", "category"]) -> list[int]:

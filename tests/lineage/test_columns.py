@@ -5,10 +5,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from governance.database import Database
 from governance.errors import Conflict, NotFound
 from governance.settings import LineageSettings
+from lineage import columns
 from lineage.column_answer import (
     ColumnGraph,
     ColumnNode,
@@ -322,3 +324,44 @@ def test_the_stored_walk_reaches_what_a_naive_one_reaches(database: Database, di
     for start in [(4, "p"), (0, "q"), (8, "r")]:
         expected = {f"t{layer}.{path}" for layer, path in reached_from(hops, start, direction)}
         assert shown(ask(database, f"t{start[0]}", start[1], direction=direction)) == expected
+
+
+def chain(layers: int) -> list[dict[str, Any]]:
+    """A field through as many layers, and beside it in each layer one that only the table of the next has."""
+    return [
+        step(
+            number,
+            mapped(f"t{number}", {"a": [(f"t{number - 1}", "a", IDENTITY)], "b": [(f"side{number}", "x", IDENTITY)]}),
+        )
+        for number in range(1, layers + 1)
+    ]
+
+
+@pytest.mark.parametrize("direction", ["upstream", "downstream"])
+def test_a_deep_chain_takes_a_few_statements(database: Database, direction: Direction) -> None:
+    asked: list[int] = []
+    for layers in (20, 40):
+        fill(database, *chain(layers))
+        seen: list[str] = []
+
+        def count(_connection: object, _cursor: object, statement: str, *_rest: object, seen: list[str] = seen) -> None:
+            seen.append(statement)
+
+        sa.event.listen(database.engine, "before_cursor_execute", count)
+        found = ask(database, f"t{layers}" if direction == "upstream" else "t0", "a", direction=direction)
+        sa.event.remove(database.engine, "before_cursor_execute", count)
+        assert len(found.nodes) == layers + 1
+        asked.append(len(seen))
+    assert max(asked) < 25
+
+
+@pytest.mark.parametrize("direction", ["upstream", "downstream", "both"])
+@pytest.mark.parametrize(("ahead", "rows"), [(1, 2_000), (1, 1), (64, 3)])
+def test_however_much_is_read_ahead_the_answer_is_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, direction: Any, ahead: int, rows: int
+) -> None:
+    fill(database, *chain(9))
+    whole = ask(database, "t5", "a", direction=direction)
+    monkeypatch.setattr(columns, "AHEAD", ahead)
+    monkeypatch.setattr(columns, "AHEAD_ROWS", rows)
+    assert ask(database, "t5", "a", direction=direction) == whole
