@@ -1,8 +1,8 @@
 """Taking events of about 3.6 kB over HTTP with redaction, findings, projections and log leaf, against less.
 
-The floor keeps the bytes in group commits and does nothing else; the naive way keeps the
-same facts through pydantic models and the ORM and commits each event (``benchmarks.naive_ingest``). All three run in processes of their own, behind the same HTTP server, on the
-same engine and database server, and are sent the same bytes by the same client.
+The floor keeps the bytes in group commits and does nothing else; the naive way keeps the same facts through pydantic
+models and the ORM and commits each event (``benchmarks.naive_ingest``). All three run in processes of their own, behind
+the same HTTP server, on the same engine and database server, and are sent the same bytes by the same client.
 """
 
 import os

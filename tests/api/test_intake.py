@@ -94,18 +94,21 @@ def test_single_events_and_batches_that_come_together_are_all_stored(service: Se
 def test_one_whose_token_is_refused_does_not_keep_the_others_out(database: Database) -> None:
     refused = NotPermitted(expected="a", found="b", remedy="c")
     writer = EventWriter(database, LineageSettings(), lambda _unit, token: refused if token == "bad" else None)
-    release = threading.Event()
+    held, release = threading.Event(), threading.Event()
 
     def hold(_connection: object) -> None:
+        held.set()
         release.wait(30)
 
     async def send() -> list[Any]:
-        calls = [
-            asyncio.ensure_future(writer.take([body(run_event("OTHER", minute))], token))
-            for minute, token in enumerate(["good", "bad", "good", "other"])
-        ]
-        while not writer.waiting and not calls[0].done():
-            await asyncio.sleep(0.01)
+        def take(minute: int, token: str) -> "asyncio.Future[Any]":
+            return asyncio.ensure_future(writer.take([body(run_event("OTHER", minute))], token))
+
+        calls = [take(0, "good")]
+        await asyncio.to_thread(held.wait)
+        calls += [take(minute, token) for minute, token in enumerate(["bad", "good", "other"], start=1)]
+        while writer.waiting < 3:
+            await asyncio.sleep(0)
         release.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
