@@ -81,8 +81,8 @@ MARQUEZ = (
 
 SUBJECTS = (
     lineage_intake, health, lineage, lineage_graph, lineage_runs, lineage_columns, lineage_search, retention, *MARQUEZ,
-    evidence, attestations, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments, reports,
-    proof, keys, webhooks,
+    evidence, attestations, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments,
+    reports, proof, keys, webhooks,
     formats,
 )  # fmt: skip
 """The modules whose routes the application serves."""

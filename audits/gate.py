@@ -77,24 +77,18 @@ def request(
         return _replayed(earlier, body_digest)
     require_same_model(unit, body.subject)
     evidence = _evidence(unit, body)
-    manifest_digest = _manifest_digest(unit, evidence, body)
-    ancestry = StoredLineage(unit).ancestry(body.subject)
-    choice = choose(unit, name=body.policy, place=_place(unit, body, ancestry))
+    choice = choose(unit, name=body.policy, place=_place(unit, body))
     values = {
         "id": str(uuid7(unit.now)),
-        "state": QUEUED,
-        "attempts": 0,
         "deadline": unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
         "principal": principal.id,
         "idempotency_key": key,
         "body_digest": body_digest,
         "request": body.document(),
-        **_judged_by(choice),
-        "manifest_digest": manifest_digest,
+        "manifest_digest": _manifest_digest(unit, evidence, body),
         "evidence": evidence,
-        "nonce": secrets.token_hex(16),
-        "requested_at": unit.now,
-        "faults": [],
+        **_judged_by(choice),
+        **_fresh(unit),
     }
     row = store.add_evaluation(unit, values)
     if row is None:  # the same request arrived twice at one moment, and the other was first
@@ -108,6 +102,12 @@ def request(
     else:
         _conclude(unit, context, row, case, planned)
     return Accepted(identifier, replayed=False)
+
+
+def _fresh(unit: Unit) -> dict[str, Any]:
+    """What every evaluation begins with."""
+    nonce = secrets.token_hex(16)
+    return {"state": QUEUED, "attempts": 0, "nonce": nonce, "requested_at": unit.now, "faults": []}
 
 
 def _judged_by(choice: Choice) -> dict[str, Any]:
@@ -169,9 +169,10 @@ def _manifest_digest(unit: Unit, evidence: list[str], body: EvaluationRequest) -
     return next(iter(manifests), None)
 
 
-def _place(unit: Unit, body: EvaluationRequest, ancestry: Ancestry) -> Place:
+def _place(unit: Unit, body: EvaluationRequest) -> Place:
     """What decides on the policy: what the registry says of the model, else what lineage does."""
     known = registered(unit, body.subject.digest)
+    ancestry = StoredLineage(unit).ancestry(body.subject)
     tier = next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
     return Place(
         environment=body.environment,
