@@ -55,16 +55,23 @@ def instant(moment: datetime) -> str:
 
 
 def verdict_sentence(decision: Decision) -> str:
-    """What the verdict means for whoever wants to use the model."""
+    """What the verdict means for whoever wants to use the model; what people did about it is not left out."""
     where = f"for the environment {decision.environment}"
+    codes = {reason.code for reason in decision.reasons}
     match decision.verdict:
         case Verdict.ALLOW:
             until = f", until {instant(decision.valid_until)}" if decision.valid_until else ""
-            return f"The model may be used {where}{until}: every required check lets it by."
+            waived = sorted(name for use in decision.waivers_used for name in use.checks)
+            by_waiver = f", {' and '.join(waived)} by a waiver" if waived else ""
+            return f"The model may be used {where}{until}: every required check lets it by{by_waiver}."
         case Verdict.DENY:
-            return f"The model may not be used {where}: at least one required check failed."
+            by_people = not codes.isdisjoint(("approval.rejected", "review.rejected"))
+            why = "somebody who was asked rejected it" if by_people else "at least one required check failed"
+            return f"The model may not be used {where}: {why}."
         case Verdict.INDETERMINATE:
-            return f"The model may not be used {where}: at least one required check could not be decided."
+            unsaid = not codes.isdisjoint(("approval.missing", "review.missing", "approval.nobody_eligible"))
+            why = "an approval or review was missing" if unsaid else "at least one required check could not be decided"
+            return f"The model may not be used {where}: {why}."
         case Verdict.PENDING:
             return f"The model may not be used {where} yet: a person must decide first."
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.types.ancestry import Ancestry
+from governance.types.decision import PersonsAct, WaiverUse
 from governance.types.results import CheckStatus, Verdict
 from reports.dossier import Dossier
 from reports.render.html import render_html
-from reports.render.wording import STATUS_SIGNS, STATUS_WORDS, VERDICT_ANSWERS, visible
+from reports.render.wording import STATUS_SIGNS, STATUS_WORDS, VERDICT_ANSWERS, instant, visible
 from tests.reports.build import allowed, compiled, decision, with_names
 from tests.reports.page import Element, read_page
 
@@ -29,7 +31,7 @@ HOSTILE = [
     "{{ 7 * 7 }}{% raw %}",
     "javascript:alert(1)",
     "&lt;script&gt; &amp; &#x3c;",
-    "credit\u202egpj.exe\u2066\u200b\x00\x1b[31m\r\n",
+    "credit\u202egpj.exe\u2066\u200b\x1b[31m\r\n",
     "مدل اعتبار / 信用モデル / 👩‍🔬",
     "x" * 500,
 ]
@@ -258,3 +260,55 @@ def _reversed(value: object) -> object:
     if isinstance(value, dict):
         return {key: _reversed(value[key]) for key in reversed(value)}
     return [_reversed(item) for item in value] if isinstance(value, list) else value
+
+
+def _with_people() -> Dossier:
+    """The report of a model that goes live by a waiver and with an approval."""
+    fine = allowed()
+    use = WaiverUse(
+        id="w-1",
+        digest="sha256:" + "1" * 64,
+        checks={"fairness": CheckStatus.FAILED},
+        reason="The pilot <b>region</b>.",
+        ticket="RISK-1",
+        expires_at=fine.evaluated_at + timedelta(days=9),
+        requested_by="ines",
+        approved_by=("ana", "bo"),
+    )
+    act = PersonsAct(
+        act="approval",
+        verdict="approve",
+        by="cleo",
+        name="Cleo",
+        at=fine.evaluated_at,
+        comment="agreed",
+        approved_digest="sha256:" + "2" * 64,
+        digest="sha256:" + "3" * 64,
+    )
+    return compiled(fine.model_copy(update={"waivers_used": (use,), "people": (act,)}), measurements={})
+
+
+def test_a_waiver_is_shown_with_its_reason_its_end_and_its_people() -> None:
+    page = read_page(render_html(_with_people()))
+    (table,) = [each for each in page.all("table") if each.all("caption")[0].text().startswith("Waivers")]
+    shown = table.text()
+    for words in (
+        "fairness (failed without it)",
+        "The pilot <b>region</b>.",
+        "RISK-1",
+        "asked for by ines, approved by ana, bo",
+    ):
+        assert words in shown
+    assert instant(_with_people().decision.waivers_used[0].expires_at) in shown
+    assert "fairness by a waiver" in page.all("section")[0].text()
+
+
+def test_what_people_said_is_shown() -> None:
+    page = read_page(render_html(_with_people()))
+    (table,) = [each for each in page.all("table") if each.all("caption")[0].text().startswith("What people said")]
+    assert all(words in table.text() for words in ("cleo", "approval: approve", "agreed"))
+
+
+def test_a_report_without_people_has_no_tables_of_them(page: Element) -> None:
+    captions = [each.text() for each in page.all("caption")]
+    assert not [caption for caption in captions if caption.startswith(("Waivers", "What people said"))]
