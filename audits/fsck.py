@@ -5,13 +5,14 @@ from pathlib import Path
 
 from audits import store
 from audits.fsck_life import life_faults
+from audits.fsck_people import people_faults
 from audits.tables import DecisionRow
 from governance.bundle import decision_leaf
 from governance.canonical import sha256
 from governance.database import Database, ReadUnit
 from governance.errors import AssayError, ProofRejected
 from governance.log import journal
-from governance.log.fsck import Fault, log_faults
+from governance.log.fsck import Fault, key_fault, log_faults
 from governance.log.publish import kept_checkpoint
 from governance.signing.dsse import read_envelope, verify
 from governance.signing.keys import KeyRing
@@ -45,7 +46,9 @@ def check_all(database: Database, ring: KeyRing, *, origin: str, kept: Path) -> 
         faults = log_faults(unit, ring.own_checkpoint_keys, origin=origin, outside=outside)
         decided, count = _decisions(unit, ring)
         faults += [decided] if decided else []
-        faults += event_faults(unit) + life_faults(unit, ring)
+        changed = key_fault(unit, ring)
+        faults += [changed] if changed else []
+        faults += event_faults(unit) + life_faults(unit, ring) + people_faults(unit)
         if faults:
             raise ProofRejected(
                 expected="every leaf, node, checkpoint, decision, event and act to be as it was recorded",

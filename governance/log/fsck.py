@@ -1,17 +1,18 @@
 """Whether the log is what it was: every hash again, every checkpoint that was signed, and the one kept outside."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from governance.canonical import read_json
 from governance.database import ReadUnit
 from governance.errors import ProofRejected
 from governance.log import journal
 from governance.log.checkpoint import Checkpoint, open_checkpoint
 from governance.log.publish import extends
-from governance.log.tables import LogCheckpointRow
-from governance.signing.keys import KeyTimes
+from governance.log.tables import LogCheckpointRow, LogKeyRow
+from governance.signing.keys import KeyRing, KeyTimes
 
 
 class Fault(NamedTuple):
@@ -19,6 +20,53 @@ class Fault(NamedTuple):
 
     first: int
     what: str
+
+
+PAGE = 500
+"""Leaves read together: bounded memory, and few queries."""
+
+
+def leaves_of(unit: ReadUnit, kind: str) -> dict[int, bytes]:
+    """Index to body, of every leaf of a kind."""
+    found: dict[int, bytes] = {}
+    start = 0
+    while page := journal.leaves_of_kind(unit, kind, start=start, count=PAGE):
+        found.update(page)
+        start = page[-1][0] + 1
+    return found
+
+
+def kind_fault(unit: ReadUnit, kind: str, expected: Iterable[tuple[int | None, bytes | None]]) -> Fault | None:
+    """The first difference between the leaves of a kind and those that its rows give; None where there is none.
+
+    ``expected`` are index and body, of each row; a body of None is a row that contradicts itself.
+    """
+    logged = leaves_of(unit, kind)
+    bad = []
+    for index, body in expected:
+        if index is None or body is None or logged.pop(index, None) != body:
+            bad.append(Fault(index or 0, f"a record of kind {kind} is not what its leaf says"))
+    bad += [Fault(index, f"the log holds a record of kind {kind} that the database does not") for index in logged]
+    return min(bad, default=None)
+
+
+def key_fault(unit: ReadUnit, ring: KeyRing) -> Fault | None:
+    """The first change of signing keys that differs from its leaf, or that the ring knows nothing of."""
+    times = {each.key.keyid: each for each in (*ring.decision_keys, *ring.checkpoint_keys)}
+    rows = {row.log_index: row for row in unit.session.scalars(sa.select(LogKeyRow))}
+    logged = leaves_of(unit, "key")
+    bad = [Fault(index, "a change of signing keys is not what its leaf says") for index in rows.keys() ^ logged.keys()]
+    for index in rows.keys() & logged.keys():
+        row, told = rows[index], read_json(logged[index])
+        known = times.get(row.keyid)
+        stated = (told["kind"], told["purpose"], told["key"]["keyid"])
+        if stated != (f"key.{row.act}/v1", row.purpose, row.keyid):
+            bad.append(Fault(index, "a change of signing keys is not what its leaf says"))
+        elif known is None or known.key.pem != told["key"]["public"]:
+            bad.append(Fault(index, f"the ring has no key {row.keyid}, which the log names"))
+        elif row.act == "compromised" and known.compromised_since is None:
+            bad.append(Fault(index, f"the ring trusts the key {row.keyid}, which the log calls compromised"))
+    return min(bad, default=None)
 
 
 def log_faults(unit: ReadUnit, keys: Sequence[KeyTimes], *, origin: str, outside: Checkpoint | None) -> list[Fault]:

@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from audits import store
-from governance.canonical import sha256
+from governance.canonical import canonical, sha256
 from governance.check import Facts
+from governance.log.journal import Leaf, append
 from governance.plugins import load_check
 from governance.types.manifest import Manifest
 from governance.types.results import Measurement
@@ -53,6 +54,7 @@ def measured(service: Service, groups: dict[str, tuple[int, int]], *, digest: st
     found, measurement = _measured(tuple(groups.items()), digest)
     name = found.value_digest()
     with service.state.database.unit() as unit:
-        store.add_evidence(unit, name=name, kind="manifest", manifest=found, by="tests")
+        if store.add_evidence(unit, name=name, kind="manifest", manifest=found, by="tests"):
+            append(unit, [Leaf("evidence", canonical({"kind": "evidence.manifest/v1", "digest": name}))])
         store.add_measurement(unit, measurement, manifest_digest=name, collected_at=unit.now)
     return name
