@@ -1,9 +1,11 @@
 """Which waivers cover which checks: rules over values, without a database."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,6 +198,12 @@ def test_an_unreadable_date_refuses_the_waiver(unreadable: Any) -> None:
 def test_a_waiver_that_does_not_say_exactly_what_it_covers_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InputRefused):
         parse_value(WaiverRequest, waiver(**changes), what="a waiver")
+
+
+def test_the_waiver_of_the_documentation_can_be_asked_for() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    assert parse_value(WaiverRequest, example, what="a waiver").ticket == "RISK-1412"
 
 
 def test_a_digest_is_what_a_waiver_is_about_and_names_are_labels() -> None:
