@@ -19,6 +19,7 @@ from api.routers import (
     formats,
     gate,
     health,
+    integrations,
     keys,
     lineage,
     lineage_columns,
@@ -44,7 +45,9 @@ from api.routers import (
     webhooks,
 )
 from api.state import State
+from audits.callbacks import HostTask
 from audits.context import GateContext
+from audits.hosts import hosts_of
 from audits.publishing import install_packs
 from audits.running import DeploymentTask
 from audits.work import EvaluationTask
@@ -84,6 +87,7 @@ SUBJECTS = (
     evidence, attestations, models, policies, schemas, gate, approvals, waivers, break_glass, revocations, deployments,
     reports, proof, keys, webhooks,
     formats,
+    integrations,
 )  # fmt: skip
 """The modules whose routes the application serves."""
 
@@ -126,6 +130,8 @@ def _tasks(database: Database, context: GateContext) -> list[Task]:
     if asked.retention_days is not None:
         tasks.append(RetentionTask(database, days=asked.retention_days))
     tasks.append(WebhookTask(database, context.settings.webhooks, source=context.settings.lineage_namespace))
+    hosts = hosts_of(context.settings.github, context.settings.gitlab)
+    tasks.append(HostTask(database, hosts))
     return tasks
 
 

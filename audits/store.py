@@ -1,5 +1,6 @@
 """Reading and writing the rows of the gate; nobody else touches them."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from audits.host_tables import RevisionRow
 from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow
 from governance.canonical import canonical, digest, read_json, sha256
 from governance.database import ReadUnit, Row, Unit
@@ -24,6 +26,9 @@ ValueT = TypeVar("ValueT", bound=Value)
 
 AWAITING = ("awaiting_review", "awaiting_approval")
 """States of an evaluation that waits for people."""
+
+COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
+"""The whole name of a commit; a shortened one is nobody's for sure."""
 
 
 def _insert_new(unit: Unit, row_type: type[Row], values: dict[str, Any]) -> bool:
@@ -254,7 +259,22 @@ def add_evaluation(unit: Unit, values: dict[str, Any]) -> EvaluationRow | None:
     """Insert an evaluation; None when its principal has used the idempotency key before, or at the same moment."""
     if not _insert_new(unit, EvaluationRow, values):
         return None
+    _note_revision(unit, values)
     return unit.session.get_one(EvaluationRow, values["id"])
+
+
+def _note_revision(unit: Unit, values: dict[str, Any]) -> None:
+    """Remember which commit an enforced request names, so that a host that asks about the commit is answered."""
+    request = values["request"]
+    revision, subject = str(request["context"].get("commit", "")), request["subject"]
+    if request["mode"] == "enforce" and COMMIT.fullmatch(revision):
+        model = f"{subject['namespace']}/{subject['name']}"
+        unit.session.add(
+            RevisionRow(
+                evaluation_id=values["id"], revision=revision, environment=request["environment"], model=model
+            )
+        )
+        unit.session.flush()
 
 
 def add_decision(unit: Unit, row: DecisionRow) -> None:

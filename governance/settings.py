@@ -1,9 +1,9 @@
 """Settings, read once by the entry point from the environment (prefix ``ASSAY_``) and handed down by section."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from governance.types.ci_identity import OIDCSettings
@@ -117,6 +117,66 @@ class WebhookSettings(Section):
     give_up_days: float = Field(3, gt=0, le=90, description="After so many days an event that nobody took is given up.")
 
 
+class HostedModels(Section):
+    """What a repository of a CI host deploys: each of these models must have a valid decision."""
+
+    models: tuple[str, ...] = Field((), description="The models, each as namespace/name.")
+    environments: dict[str, str] = Field({}, description="Our environment for the host's, where they differ.")
+
+
+HttpsAddress = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._-]+)*$")]
+
+
+class GitHubSettings(Section):
+    """GitHub's deployment protection rules; off until a secret is set."""
+
+    webhook_secret: SecretStr | None = Field(None, description="Secret of the GitHub App's webhook.")
+    app_id: str | None = Field(None, description="Id of the GitHub App that answers.")
+    private_key: SecretStr | None = Field(None, description="Private key of the App (PEM).")
+    private_key_file: Path | None = Field(None, description="The file that holds `ASSAY_GITHUB__PRIVATE_KEY`.")
+    api_url: HttpsAddress = Field("https://api.github.com", description="GitHub's API; no other host gets the token.")
+    wait_seconds: float = Field(900, gt=0, description="Without a verdict for so long, the deployment is rejected.")
+    repositories: dict[str, HostedModels] = Field(
+        {},
+        description="By the id of the repository, what it deploys: "
+        '`{"1296269": {"models": ["mlflow://models/credit-line"], "environments": {"production": "prod"}}}`.',
+    )
+
+    def app_key(self) -> str:
+        """The App's private key; OSError where its file cannot be read."""
+        if self.private_key_file is not None:
+            return self.private_key_file.read_text(encoding="utf-8")
+        return self.private_key.get_secret_value() if self.private_key else ""
+
+
+class GitLabSettings(Section):
+    """GitLab's external status checks; off until a secret is set."""
+
+    webhook_secret: SecretStr | None = Field(None, description="Shared secret (HMAC) of the status check.")
+    token: SecretStr | None = Field(None, description="Access token with the scope `api`, to set the check's status.")
+    api_url: HttpsAddress = Field("https://gitlab.com/api/v4", description="GitLab's API.")
+    environment: str = Field("prod", description="The environment that merge requests are for.")
+    wait_seconds: float = Field(
+        100, gt=0, description="Without a verdict for so long, the check fails; GitLab itself waits two minutes."
+    )
+    projects: dict[str, HostedModels] = Field(
+        {}, description='By the id of the project, what it deploys: `{"6": {"models": ["mlflow://models/credit-line"]}}`.'
+    )
+
+
+class KubernetesSettings(Section):
+    """The validating admission webhook; off until a namespace is named."""
+
+    environments: dict[str, str] = Field(
+        {}, description='Our environment for each namespace of the cluster: `{"scoring": "prod"}`; others are denied.'
+    )
+    digest: Literal["image", "annotation"] = Field(
+        "image",
+        description="What must be the bytes of the decision: an `image` that the pod names by digest, or what the "
+        "`annotation` assay.governance/digest says, which binds nothing to what runs.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything an operator may set; each field is documented in ``docs/settings.md``."""
 
@@ -155,6 +215,9 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     limits: LimitSettings = LimitSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
     oidc: OIDCSettings = OIDCSettings()
     keys: KeySettings = KeySettings()
     log: LogSettings = LogSettings()

@@ -20,6 +20,7 @@ TABLES = (
     "lineage.fact_tables",
     "lineage.record_tables",
     "audits.tables",
+    "audits.host_tables",
     "audits.people_tables",
     "audits.policy_tables",
     "audits.life_tables",

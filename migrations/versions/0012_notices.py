@@ -54,13 +54,52 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_webhook_delivery_state_webhook_id_id"), "webhook_delivery", ["state", "webhook_id", "id"])
     op.create_index(op.f("ix_webhook_delivery_webhook_id_id"), "webhook_delivery", ["webhook_id", "id"])
+    _hosts()
 
 
 def downgrade() -> None:
     """Take the revision back."""
+    op.drop_table("host_callback")
+    op.drop_table("evaluation_revision")
     op.drop_table("webhook_delivery")
     op.drop_table("webhook")
     op.drop_table("notice")
+
+
+def _hosts() -> None:
+    """Which commit an evaluation was asked for, and the CI hosts that wait for an answer about one."""
+    op.create_table(
+        "evaluation_revision",
+        sa.Column("evaluation_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["evaluation_id"], ["evaluation.id"], name=op.f("fk_evaluation_revision_evaluation_id")
+        ),
+        sa.PrimaryKeyConstraint("evaluation_id", name=op.f("pk_evaluation_revision")),
+    )
+    op.create_index(
+        op.f("ix_evaluation_revision_revision_evaluation_id"), "evaluation_revision", ["revision", "evaluation_id"]
+    )
+    _leased(
+        "host_callback",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("repository", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("models", Document, nullable=False),
+        sa.Column("target", Document, nullable=False),
+        sa.Column("asked_at", Instant, nullable=False),
+        sa.Column("not_before", Instant, nullable=False),
+        sa.Column("tried_at", Instant, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("fault", sa.Text(), nullable=True),
+        sa.Column("ended_at", Instant, nullable=True),
+    )
+    op.create_index(op.f("ix_host_callback_state_not_before"), "host_callback", ["state", "not_before"])
 
 
 def _leased(name: str, *columns: sa.Column[object] | sa.Constraint) -> None:

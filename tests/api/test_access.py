@@ -94,7 +94,13 @@ evidence.write   POST   /v1/evidence
 read             GET    /v1/gate/evaluations
 evaluate         POST   /v1/gate/evaluations
 read             GET    /v1/gate/evaluations/{evaluation_id}
+read             GET    /v1/gate/evaluations/{evaluation_id}/junit
+read             GET    /v1/gate/evaluations/{evaluation_id}/markdown
+read             GET    /v1/gate/evaluations/{evaluation_id}/sarif
 read             GET    /v1/gate/refusals
+-                POST   /v1/integrations/github/deployment-protection
+-                POST   /v1/integrations/gitlab/status-check
+read             POST   /v1/integrations/kubernetes/admission
 administer       GET    /v1/keys
 administer       POST   /v1/keys
 administer       DELETE /v1/keys/{key_id}
