@@ -270,9 +270,7 @@ def _note_revision(unit: Unit, values: dict[str, Any]) -> None:
     if request["mode"] == "enforce" and COMMIT.fullmatch(revision):
         model = f"{subject['namespace']}/{subject['name']}"
         unit.session.add(
-            RevisionRow(
-                evaluation_id=values["id"], revision=revision, environment=request["environment"], model=model
-            )
+            RevisionRow(evaluation_id=values["id"], revision=revision, environment=request["environment"], model=model)
         )
         unit.session.flush()
 
