@@ -39,6 +39,7 @@ class _Outcome:
     observed: float | None = None
     interval: Interval | None = None
     limit: str | None = None
+    place: str = ""
 
 
 def judge(measurement: Measurement, params: ExplainabilityParams) -> CheckResult:
@@ -190,6 +191,7 @@ def _carried(body: Mapping[str, Any], gap: Gap, params: ExplainabilityParams) ->
                 portion,
                 None,
                 params.gap_share,
+                place=feature["name"],
             )
 
 
@@ -213,17 +215,33 @@ def _share_figures(body: Mapping[str, Any], params: ExplainabilityParams) -> Ite
             group={"feature": feature["name"]},
             flags=tuple(flags),
             note="" if feature["share"] is not None else "no feature carries attribution",
+            status=_ruled(_forbidden({"features": [feature]}, params), is_judged="forbidden" in flags),
+            limit="0" if "forbidden" in flags else None,
         )
+
+
+def _ruled(outcomes: Iterator[_Outcome], *, is_judged: bool) -> CheckStatus | None:
+    """The status of a figure that a limit is held against: that of the outcome it led to, if it led to one."""
+    if not is_judged:
+        return None
+    return next((outcome.status for outcome in outcomes), CheckStatus.PASSED)
 
 
 def _set_figures(body: Mapping[str, Any], params: ExplainabilityParams) -> Iterator[Figure]:
     rows = decimal_text(body["rows"])
     for name, limit in (("sensitive", params.sensitive_share), ("undocumented", params.undocumented_share)):
         measured = body["sets"][name]
+        judged = limit is not None and measured["share"] is not None
         yield Figure(
-            name=f"{name}_share", value=_text(measured["share"]), n=rows, interval=_interval(measured), limit=limit
+            name=f"{name}_share",
+            value=_text(measured["share"]),
+            n=rows,
+            interval=_interval(measured),
+            limit=limit,
+            status=_ruled(_limited_set(body, name, limit, name), is_judged=judged),
         )
     for group in body["groups"]:
+        judged = params.proxy_share is not None and group["proxy"]["share"] is not None
         yield Figure(
             name="proxy_share",
             value=_text(group["proxy"]["share"]),
@@ -231,6 +249,7 @@ def _set_figures(body: Mapping[str, Any], params: ExplainabilityParams) -> Itera
             interval=_interval(group["proxy"]),
             limit=params.proxy_share,
             group={"attribute": group["attribute"]},
+            status=_ruled(_proxies({"groups": [group]}, params), is_judged=judged),
         )
 
 
@@ -238,6 +257,7 @@ def _gap_figures(body: Mapping[str, Any], gaps: Sequence[Gap], params: Explainab
     for gap in gaps:
         place = {"attribute": gap.attribute, "groups": f"{gap.reference} - {gap.level}"}
         small = ("small_group",) if gap.n < params.min_group_size else ()
+        carried = {outcome.place: outcome.status for outcome in _carried(body, gap, params)}
         yield Figure(
             name="score_gap",
             value=decimal_text(gap.value),
@@ -254,6 +274,7 @@ def _gap_figures(body: Mapping[str, Any], gaps: Sequence[Gap], params: Explainab
                 n=decimal_text(gap.n),
                 group={**place, "feature": feature["name"]},
                 flags=small,
+                status=carried.get(feature["name"]),
             )
 
 

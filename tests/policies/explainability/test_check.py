@@ -279,3 +279,16 @@ def test_features_that_cannot_be_meant_are_refused(
 def test_parameters_out_of_range_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InputRefused):
         params(**fields)
+
+
+def test_every_figure_that_a_limit_is_held_against_says_how_it_came_out(measurement: Measurement) -> None:
+    """A waiver is bound to the figures that failed or warned: what is not marked could get worse unseen."""
+    loose = CHECK.judge(
+        measurement, params(forbidden=["b"], proxy_share="0.0001", sensitive_share="1", gap_share="0.1")
+    )
+    marked = {(one.name, one.group.get("feature", "")): one.status for one in loose.figures if one.status is not None}
+    assert marked[("attribution_share", "b")] is CheckStatus.FAILED
+    assert marked[("proxy_share", "")] is CheckStatus.WARNED
+    assert marked[("sensitive_share", "")] is CheckStatus.PASSED
+    assert marked[("gap_contribution", "b")] is CheckStatus.WARNED
+    assert ("attribution_share", "a") not in marked
