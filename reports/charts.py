@@ -61,7 +61,7 @@ class Scene:
 @dataclass(frozen=True, slots=True)
 class _Row:
     label: str
-    value: float
+    value: float | None
     lower: float | None
     upper: float | None
     figure: Figure
@@ -71,12 +71,12 @@ def check_charts(prefix: str, figures: Sequence[Figure]) -> tuple[Scene, ...]:
     """The charts of a check: one a series of figures that share a name and the kind of group they belong to.
 
     Values per feature are drawn as bars (shares of attribution, contributions to a gap), others as points with their
-    intervals and the limit. Figures without a group, or for all groups, are not drawn; nor is a series of equal values
-    without intervals, or a single value that has no interval and limit to stand against.
+    intervals and the limit; a group without a value keeps its place. Figures without a group, or for all groups, are
+    not drawn; nor is a series of equal values without intervals, or a single value without interval and limit.
     """
     series: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
     for figure in figures:
-        if figure.group and figure.value is not None and "*" not in figure.group.values():
+        if figure.group and "*" not in figure.group.values():
             series[_series(figure)].append(figure)
     charts: list[Scene] = []
     for members in series.values():
@@ -96,15 +96,16 @@ def _series(figure: Figure) -> tuple[str, ...]:
 
 
 def _tells_something(rows: Sequence[_Row]) -> bool:
-    intervals = any(row.lower is not None for row in rows)
-    if len(rows) == 1:
-        return intervals and rows[0].figure.limit is not None
-    return intervals or len({row.value for row in rows}) > 1
+    known = [row for row in rows if row.value is not None]
+    intervals = any(row.lower is not None for row in known)
+    if len(known) == 1:
+        return intervals and known[0].figure.limit is not None
+    return intervals or len({row.value for row in known}) > 1
 
 
 def _row(figure: Figure) -> _Row | None:
     value = _number(figure.value)
-    if value is None:
+    if value is None and figure.value is not None:
         return None
     interval = figure.interval
     lower, upper = (_number(interval.lower), _number(interval.upper)) if interval else (None, None)
@@ -124,7 +125,7 @@ def _chart(name: str, rows: list[_Row]) -> Scene:
     first = rows[0].figure
     is_bars = "feature" in first.group
     if is_bars:
-        rows = sorted(rows, key=lambda row: (-abs(row.value), row.label))
+        rows = sorted(rows, key=lambda row: (-abs(row.value or 0), row.label))
     shown, left_out = rows[:MAX_ROWS], len(rows) - MAX_ROWS
     limits = {limit for row in rows if (limit := _number(row.figure.limit)) is not None}
     axis = _Axis.over(shown, limits)
@@ -135,7 +136,7 @@ def _chart(name: str, rows: list[_Row]) -> Scene:
         shapes += _bar(axis, row, y) if is_bars else _point(axis, row, y)
     if left_out > 0:
         more = f"{left_out} more in the table"
-        shapes.append(Shape("text", "small", LABEL - 8, bottom + 32, text=more, anchor="end"))
+        shapes.append(Shape("text", "small", 8, bottom + 32, text=more))
     title = _title(first)
     return Scene(name, title, _description(title, shown, limits), WIDTH, bottom + 40, tuple(shapes))
 
@@ -150,10 +151,15 @@ def _title(figure: Figure) -> str:
 
 def _description(title: str, rows: Sequence[_Row], limits: Iterable[float]) -> str:
     """The picture in words: lowest and highest, and where the limit lies."""
-    low, high = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
+    known = sorted((row for row in rows if row.value is not None), key=lambda row: row.value or 0)
+    if not known:
+        return f"{title}: no values."
+    low, high = known[0], known[-1]
     said = f"{title}: from {short(low.figure.value)} ({low.label}) to {short(high.figure.value)} ({high.label})"
-    if len(rows) == 1:
-        said = f"{title}: {short(low.figure.value)} ({low.label})"
+    if low.value == high.value:
+        said = f"{title}: {short(low.figure.value)} ({low.label if len(known) == 1 else 'everywhere'})"
+    absent = [row.label for row in rows if row.value is None]
+    said += f"; no value of {', '.join(absent)}" if absent else ""
     at = ", ".join(f"{limit:g}" for limit in sorted(limits))
     return f"{said}; limit {at}." if at else f"{said}."
 
@@ -170,7 +176,7 @@ class _Axis:
     def over(cls, rows: Sequence[_Row], limits: Iterable[float]) -> "_Axis":
         numbers = [number for row in rows for number in (row.value, row.lower, row.upper) if number is not None]
         # A ratio is read against 1, where the groups are equal.
-        parity = [1.0] if "ratio" in rows[0].figure.name else []
+        parity = [1.0] if "ratio" in rows[0].figure.name.split("_") else []
         numbers = [*numbers, *limits, *parity, 0.0]
         low, high = min(numbers), max(numbers)
         if low == high:
@@ -188,13 +194,13 @@ class _Axis:
         for tick in self.ticks:
             x = self.place(tick)
             drawn.append(Shape("line", "grid", x, TOP, x, bottom))
-            drawn.append(Shape("text", "small", x, bottom + 15, text=f"{tick:g}", anchor="middle"))
+            drawn.append(Shape("text", "small", x, bottom + 15, text=tick_text(tick), anchor="middle"))
         return drawn
 
     def limit(self, value: float, bottom: float) -> list[Shape]:
         x = self.place(value)
         said = Shape("text", "small", x, bottom + 32, text=f"limit {value:g}", anchor="middle")
-        return [Shape("line", "limit", x, TOP - 8, x, bottom + 20), said]
+        return [Shape("line", "limit", x, TOP - 8, x, bottom), said]
 
 
 def _nice(step: float) -> float:
@@ -205,9 +211,11 @@ def _nice(step: float) -> float:
 
 def _label(row: _Row, y: float) -> list[Shape]:
     value = short(row.figure.value)
+    # Longer numbers would leave the picture; the table has every digit.
+    value = value if len(value) <= 13 else f"{row.value:.4g}"
     return [
-        Shape("text", "label", LABEL - 8, y + 4, text=cut(row.label, 30), anchor="end", hint=row.label),
-        Shape("text", "small", WIDTH - RIGHT + 8, y + 4, text=value),
+        Shape("text", "label", LABEL - 12, y + 4, text=cut_name(row.label, 26), anchor="end", hint=row.label),
+        Shape("text", "small", WIDTH - RIGHT + 12, y + 4, text=value),
     ]
 
 
@@ -220,6 +228,8 @@ def _whisker(axis: _Axis, row: _Row, y: float) -> list[Shape]:
 
 
 def _point(axis: _Axis, row: _Row, y: float) -> list[Shape]:
+    if row.value is None:
+        return _label(row, y)
     x = axis.place(row.value)
     bad = row.figure.status in {CheckStatus.FAILED, CheckStatus.WARNED}
     if bad:
@@ -230,6 +240,8 @@ def _point(axis: _Axis, row: _Row, y: float) -> list[Shape]:
 
 
 def _bar(axis: _Axis, row: _Row, y: float) -> list[Shape]:
+    if row.value is None:
+        return _label(row, y)
     zero, end = axis.place(0), axis.place(row.value)
     style: Style = "bar" if row.value >= 0 else "negative"
     bar = Shape("rect", style, min(zero, end), y - 7, abs(end - zero), 14)
@@ -248,9 +260,24 @@ def short(text: str | None) -> str:
     return f"{number:.4f}".rstrip("0").rstrip(".")
 
 
+def tick_text(tick: float) -> str:
+    """A number of an axis: whole thousands are grouped, and only what is huge or tiny has an exponent."""
+    return f"{tick:,.10g}" if 1e-4 <= abs(tick) < 1e9 else f"{tick:g}"
+
+
 def cut(text: str, length: int) -> str:
-    """The text, or its beginning with an ellipsis."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """The text, or its ends around an ellipsis: names often differ in their last characters alone."""
+    tail = (length - 1) // 3
+    return text if len(text) <= length else f"{text[: length - 1 - tail]}…{text[-tail:]}"
+
+
+def cut_name(text: str, length: int) -> str:
+    """A group's name in so many characters; of several levels the longest is cut first, so that each is still told."""
+    parts = text.split(" / ")
+    sizes = [len(part) for part in parts]
+    while sum(sizes) > length - 3 * (len(parts) - 1) and max(sizes) > 4:
+        sizes[sizes.index(max(sizes))] -= 1
+    return " / ".join(cut(part, size) for part, size in zip(parts, sizes, strict=True))
 
 
 MAX_LAYERS = 9

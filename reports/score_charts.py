@@ -6,9 +6,9 @@ are dashed, and the description says in words what the picture shows.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
-from reports.charts import Scene, Shape, cut, short
+from reports.charts import Scene, Shape, cut_name, short, tick_text
 
 MAX_PANELS = 12
 """Groups of one picture; the others stand in the JSON report, and the picture says how many."""
@@ -30,9 +30,14 @@ def score_charts(prefix: str, details: Mapping[str, Any]) -> tuple[Scene, ...]:
             continue
         number = len(scenes) + 1
         scenes.append(_distribution(f"{prefix}-scores-{number}", str(name), scores))
-        if any(group["calibration"] for group in scores["groups"]):
+        if _are_probabilities(scores) and any(group["calibration"] for group in scores["groups"]):
             scenes.append(_calibration(f"{prefix}-calibration-{number}", str(name), scores))
     return tuple(scenes)
+
+
+def _are_probabilities(scores: Mapping[str, Any]) -> bool:
+    """Whether all scores lie between 0 and 1; others promise no share of positive labels."""
+    return bool(float(scores["bands"][0][0]) >= 0 and float(scores["bands"][-1][1]) <= 1)
 
 
 def _group_name(group: Mapping[str, Any]) -> str:
@@ -43,7 +48,9 @@ def _distribution(identity: str, name: str, scores: Mapping[str, Any]) -> Scene:
     """A panel a group: bars over the bands of scores, as high as the group's share per unit of score."""
     bands = [(float(low), float(high)) for low, high in scores["bands"]]
     groups = scores["groups"][:MAX_PANELS]
-    low, high = bands[0][0], bands[-1][1]
+    # The threshold may lie beyond every score.
+    cut = [] if scores["threshold"] is None else [float(scores["threshold"])]
+    low, high = min((bands[0][0], *cut)), max((bands[-1][1], *cut))
     span = high - low or 1.0
     least = span / 200
 
@@ -59,7 +66,9 @@ def _distribution(identity: str, name: str, scores: Mapping[str, Any]) -> Scene:
     for index, (group, own) in enumerate(zip(groups, densities, strict=True)):
         bottom = _TOP + (index + 1) * _PANEL + index * _GAP
         name_of = _group_name(group)
-        shapes.append(Shape("text", "label", _LEFT - 8, bottom - 20, text=cut(name_of, 30), anchor="end", hint=name_of))
+        shapes.append(
+            Shape("text", "label", _LEFT - 8, bottom - 20, text=cut_name(name_of, 26), anchor="end", hint=name_of)
+        )
         shapes.append(Shape("line", "axis", _LEFT, bottom, _WIDTH - _RIGHT, bottom))
         for density, (start, end) in zip(own, bands, strict=True):
             height = _PANEL * density / top
@@ -69,10 +78,12 @@ def _distribution(identity: str, name: str, scores: Mapping[str, Any]) -> Scene:
     bottom = _TOP + len(groups) * (_PANEL + _GAP)
     shapes += _ticks(place, low, span, bottom)
     if scores["threshold"] is not None:
-        x = place(min(max(float(scores["threshold"]), low), high))
-        shapes.append(Shape("line", "limit", x, 0, x, bottom))
+        x = place(cut[0])
+        shapes.append(Shape("line", "limit", x, 0, x, bottom - _GAP + 4))
         said = f"threshold {short(scores['threshold'])}"
-        shapes.append(Shape("text", "small", x, bottom + 28, text=said, anchor="middle"))
+        # Near the right edge the words would leave the picture.
+        anchor: Literal["middle", "end"] = "end" if x > _WIDTH - 80 else "middle"
+        shapes.append(Shape("text", "small", x, bottom + 28, text=said, anchor=anchor))
     shapes += _left_out(scores, bottom + 28)
     title = f"Scores by {name}"
     return Scene(identity, title, _distribution_words(title, scores, bands), _WIDTH, bottom + 36, tuple(shapes))
@@ -80,8 +91,8 @@ def _distribution(identity: str, name: str, scores: Mapping[str, Any]) -> Scene:
 
 def _ticks(place: Any, low: float, span: float, bottom: float) -> list[Shape]:
     return [
-        Shape("text", "small", place(low + span * part / 4), bottom + 10, text=f"{low + span * part / 4:.3g}",
-              anchor="middle")
+        Shape("text", "small", place(low + span * part / 4), bottom + 10,
+              text=tick_text(float(f"{low + span * part / 4:.3g}")), anchor="middle")
         for part in range(5)
     ]  # fmt: skip
 
@@ -135,7 +146,7 @@ def _calibration(identity: str, name: str, scores: Mapping[str, Any]) -> Scene:
 def _square(group: Mapping[str, Any], x: float, y: float) -> list[Shape]:
     bottom = y + _SQUARE
     shapes = [
-        Shape("text", "label", x, y - 8, text=cut(_group_name(group), 28), hint=_group_name(group)),
+        Shape("text", "label", x, y - 8, text=cut_name(_group_name(group), 26), hint=_group_name(group)),
         Shape("line", "axis", x, bottom, x + _SQUARE, bottom),
         Shape("line", "axis", x, y, x, bottom),
         Shape("line", "limit", x, bottom, x + _SQUARE, y),
@@ -146,13 +157,8 @@ def _square(group: Mapping[str, Any], x: float, y: float) -> list[Shape]:
         Shape("text", "small", x + _SQUARE / 2, bottom + 28, text="mean score", anchor="middle"),
     ]  # fmt: skip
     places = [
-        (x + _SQUARE * _inside(band["mean_score"]), bottom - _SQUARE * _inside(band["observed"]))
+        (x + _SQUARE * float(band["mean_score"]), bottom - _SQUARE * float(band["observed"]))
         for band in group["calibration"]
     ]
     shapes += [Shape("line", "whisker", *one, *two) for one, two in pairwise(places)]
     return [*shapes, *(Shape("dot", "mark", left, up, 3.5) for left, up in places)]
-
-
-def _inside(number: str) -> float:
-    """A number kept between 0 and 1; scores beyond are drawn at the edge."""
-    return min(max(float(number), 0.0), 1.0)

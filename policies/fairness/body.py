@@ -42,6 +42,11 @@ class ScoreAxis(Value):
     is_exact: bool
     cut: DecimalText | None = None
 
+    @property
+    def is_of_probabilities(self) -> bool:
+        """Whether all scores lie between 0 and 1; others promise no share of positive labels."""
+        return float(self.edges[0]) >= 0 and float(self.highest) <= 1
+
 
 class GroupCells(Value):
     """The cells of one group: a level for each attribute of its table. ``is_expected``: it was declared.

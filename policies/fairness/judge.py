@@ -13,6 +13,7 @@ from policies.fairness.figures import interval, overall_figures, table_figures
 from policies.fairness.findings import findings
 from policies.fairness.metrics import METRICS
 from policies.fairness.params import FairnessParams
+from policies.fairness.readings import is_level
 from policies.fairness.verdict import Assessment, GroupOutcome, assess, severity, worst
 from policies.fairness.wording import describe
 from policies.statistics.counts import total
@@ -148,10 +149,11 @@ def _result(
 
 def _shown_rates(body: FairnessBody, params: FairnessParams) -> list[str]:
     """The selection rate, what the limited metrics rest on, and what else scores and predictions tell."""
-    limited = [rate for limit in params.metrics for rate in METRICS[limit.name].rates]
+    # A level is shown with its limit, as the figure of its metric.
+    limited = [rate for limit in params.metrics for rate in METRICS[limit.name].rates if not is_level(rate)]
     always = ["selection_rate"] if body.has_decision else []
     if body.axis is not None and body.has_label:
-        always += ["auc", "calibration_gap"]
+        always += ["auc", "calibration_gap"] if body.axis.is_of_probabilities else ["auc"]
     if body.is_regression:
         always += ["mean_error", "mean_absolute_error", "root_mean_squared_error", "r_squared"]
     return list(dict.fromkeys([*always, *limited]))

@@ -33,6 +33,11 @@ def read(group: GroupCells, name: str) -> Reading:
     return Reading(Fraction(estimate.value), estimate.rows, estimate=estimate)
 
 
+def is_level(name: str) -> bool:
+    """Whether a limit is set on the number itself, in each group."""
+    return name in QUANTITIES and QUANTITIES[name].is_level
+
+
 def title_of(name: str) -> str:
     """What a rate or quantity is called."""
     return RATES[name].title if name in RATES else QUANTITIES[name].title

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from governance.types.ancestry import Ancestry
 from governance.types.results import CheckStatus, Figure, Interval
 from governance.types.value import decimal_text
-from reports.charts import MAX_CHARTS, MAX_NODES, MAX_ROWS, Scene, Shape, check_charts, cut, lineage_chart, short
+from reports.charts import (
+    MAX_CHARTS,
+    MAX_NODES,
+    MAX_ROWS,
+    Scene,
+    Shape,
+    check_charts,
+    cut,
+    cut_name,
+    lineage_chart,
+    short,
+    tick_text,
+)
 from tests.policies.gdpr.build import ancestry, data, edge, model, run, step
 from tests.policies.gdpr.test_examples import credit_lineage
 
@@ -24,8 +36,17 @@ def marks(scene: Scene) -> list[Shape]:
     return [shape for shape in scene.shapes if shape.style in {"mark", "hollow", "outside", "bar", "negative"}]
 
 
+def extent(shape: Shape) -> tuple[float, float]:
+    """From where to where a text reaches, by the width of an average letter."""
+    width = len(shape.text) * (7.2 if shape.style == "label" else 6.2)
+    start = shape.x - {"start": 0, "middle": width / 2, "end": width}[shape.anchor]
+    return start, start + width
+
+
 def inside(scene: Scene) -> bool:
     for shape in scene.shapes:
+        if shape.kind == "text" and not (0 <= extent(shape)[0] <= extent(shape)[1] <= scene.width):
+            return False
         wide = shape.x + shape.x2 if shape.kind == "rect" else max(shape.x, shape.x2 if shape.kind == "line" else 0)
         tall = shape.y + shape.y2 if shape.kind == "rect" else max(shape.y, shape.y2 if shape.kind == "line" else 0)
         if not (0 <= shape.x <= wide <= scene.width and -1e-9 <= shape.y <= tall <= scene.height):
@@ -146,7 +167,7 @@ def test_numbers_are_short_and_right(text: str | None, said: str) -> None:
 
 
 def test_long_names_are_cut_with_an_ellipsis() -> None:
-    assert (cut("abcdef", 6), cut("abcdefg", 6)) == ("abcdef", "abcde…")
+    assert (cut("abcdef", 6), cut("abcdefg", 6)) == ("abcdef", "abcd…g")
 
 
 def test_the_lineage_runs_from_sources_on_the_left_to_the_model_on_the_right() -> None:
@@ -191,3 +212,49 @@ def test_a_cycle_is_drawn_once() -> None:
 
 def test_an_unknown_model_has_no_picture() -> None:
     assert lineage_chart("l", Ancestry(subject=None)) is None
+
+
+def test_names_that_differ_at_their_end_stay_apart() -> None:
+    names = [f"A group whose name goes on and on, number {number}" for number in (12, 13)]
+    assert cut_name(names[0], 29) != cut_name(names[1], 29)
+    both = "American Indian or Alaska Native / Female"
+    assert cut_name(both, 29).endswith(" / Female")
+    assert len(cut_name(both, 29)) <= 29
+    assert cut_name("Male", 29) == "Male"
+
+
+def test_a_group_without_members_keeps_its_place() -> None:
+    figures = [figure("rate", "a", "0.3"), figure("rate", "b", "0.6"), figure("rate", "nobody", None)]
+    (scene,) = check_charts("c", figures)
+    assert "nobody" in texts(scene)
+    assert "none" in texts(scene)
+    assert len(marks(scene)) == 2
+    assert scene.description == "rate by sex: from 0.3 (a) to 0.6 (b); no value of nobody."
+
+
+def test_equal_values_are_said_once() -> None:
+    interval = {"lower": "0", "upper": "0.1", "method": "Wilson"}
+    (scene,) = check_charts("c", [figure("rate", name, "0", interval=interval) for name in "ab"])
+    assert scene.description == "rate by sex: 0 (everywhere)."
+
+
+def test_only_ratios_are_read_against_one() -> None:
+    def drawn(name: str) -> list[str]:
+        (scene,) = check_charts("c", [figure(name, "a", "0.1"), figure(name, "b", "0.2")])
+        return texts(scene)
+
+    assert "1" in drawn("impact_ratio")
+    assert "1" not in drawn("calibration_gap")
+
+
+def test_the_limits_line_ends_above_the_numbers_of_the_axis() -> None:
+    (scene,) = check_charts("c", [figure("ratio", "a", "0.3", limit="0.8"), figure("ratio", "b", "1", limit="0.8")])
+    line = next(shape for shape in scene.shapes if shape.style == "limit")
+    tick = next(shape for shape in scene.shapes if shape.text == "0.8")
+    assert line.y2 < tick.y - 8
+
+
+def test_numbers_of_an_axis_are_whole_where_they_can_be() -> None:
+    assert [tick_text(tick) for tick in (0.25, 1250000.0, -500.0, 2e9, 1e-7)] == [
+        "0.25", "1,250,000", "-500", "2e+09", "1e-07",
+    ]  # fmt: skip

@@ -100,3 +100,16 @@ def test_any_range_of_scores_stays_inside_the_picture(tmp_path: Path, score: lis
         for scene in score_charts("c", details(tmp_path, rows, threshold=threshold)):
             assert inside(scene)
             assert scene.description.endswith(".")
+
+
+def test_a_threshold_beyond_all_scores_lies_beyond_them(tmp_path: Path) -> None:
+    scene = score_charts("c", details(tmp_path, people(), threshold="5"))[0]
+    (line,) = [shape for shape in scene.shapes if shape.style == "limit"]
+    assert all(bar.x + bar.x2 < line.x - 100 for bar in bars(scene))
+    assert "5" in [shape.text for shape in scene.shapes]
+
+
+def test_scores_that_are_no_probabilities_have_no_calibration(tmp_path: Path) -> None:
+    rows = people().with_columns(pl.col("score") * 1000)
+    found = details(tmp_path, rows)
+    assert [scene.title for scene in score_charts("c", found)] == ["Scores by group"]

@@ -199,7 +199,8 @@ def _rate_note(row: Row, params: LL144Params) -> str:
 
 
 def _ratio_figure(one: Tabulated, row: Row, reference: Tally | None, params: LL144Params) -> Figure:
-    bounds = ratio_interval(row.tally, reference) if reference is not None and row.ratio is not None else None
+    is_compared = row.ratio is not None and row.category not in one.table.references
+    bounds = ratio_interval(row.tally, reference) if reference is not None and is_compared else None
     notes = ["excluded from the ratios" if row.is_excluded else "" if row.ratio is not None else "no ratio"]
     own = params.exact_threshold
     if own is not None and row.ratio is not None:
