@@ -18,7 +18,7 @@ from policies.explainability.dictionary import entries, with_dictionary
 from policies.explainability.numbers import additivity_error, association, direction, group_means, share
 from policies.explainability.params import MEASURED_WITH, ExplainabilityParams
 from policies.frames.coding import bin_names, place
-from policies.frames.features import declared_features, typed_features
+from policies.frames.features import declared_features, feature_types
 from policies.frames.source import manifest_of, refusing_unreadable
 from policies.frames.table import Table, open_table
 
@@ -40,7 +40,7 @@ def measure(facts: Facts, params: ExplainabilityParams, *, check_version: str) -
     session, digest = _session(facts)
     table = open_table(facts, [*features, *manifest.sensitive, *_order_key(manifest)])
     sample, population = _sample(table, manifest, params.sample_rows)
-    frame = typed_features(sample.select(features), table, features)
+    frame = sample.select(features).with_columns(feature_types(table, features))
     background = min(params.background_rows, len(frame))
     request = {
         "positive": _positive(manifest),

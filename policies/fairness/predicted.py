@@ -3,6 +3,9 @@
 The model sees the declared features and nothing else; labels and sensitive attributes stay in this process.
 """
 
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,11 +13,15 @@ import polars as pl
 from governance.check import Facts, ModelSession
 from governance.errors import MeasurementRefused
 from governance.types.manifest import Manifest
-from policies.frames.features import declared_features, typed_features
+from policies.frames.features import declared_features, feature_types
 from policies.frames.grouping import Grouped, group_rows
+from policies.frames.pieces import COPY_GROUP_ROWS
 from policies.frames.plan import plan_cells
 from policies.frames.source import manifest_of, refusing_unreadable
 from policies.frames.table import Table, open_table
+
+PART_ROWS = 100_000
+"""Rows whose features are held at a time."""
 
 PREDICTED = "assay prediction"
 """The column that holds what the model said."""
@@ -48,12 +55,7 @@ def group_predicted(facts: Facts) -> tuple[Grouped, ModelSession]:
     kept = [name for name in plan.columns if name != PREDICTED]
     table = open_table(facts, list(dict.fromkeys([*features, *kept])))
     with refusing_unreadable("the rows"):
-        rows = table.frame.collect(engine="streaming")
-    values = facts.model.predict(
-        {"positive": _positive(manifest), "explain_class": None},
-        typed_features(rows.select(features), table, features).to_arrow(),
-    )
-    frame = rows.select(kept).with_columns(pl.Series(PREDICTED, values, dtype=pl.Float64))
+        frame = _predicted(table, features, kept, facts.model, _positive(manifest))
     predicted = Table(
         frame=frame.lazy(),
         schema=dict(frame.schema),
@@ -61,6 +63,27 @@ def group_predicted(facts: Facts) -> tuple[Grouped, ModelSession]:
         sources=table.sources,
     )
     return group_rows(predicted, wanted, plan), facts.model
+
+
+def _predicted(
+    table: Table, features: Sequence[str], kept: Sequence[str], model: ModelSession, positive: list[Any]
+) -> pl.DataFrame:
+    """The kept columns of all rows with the model's predictions; features are held a part of the rows at a time.
+
+    The rows are copied to Parquet once, of which parts can be read in their order.
+    """
+    types = feature_types(table, features)
+    request = {"positive": positive, "explain_class": None}
+    with tempfile.TemporaryDirectory(prefix="assay-copy-") as folder:
+        path = Path(folder) / "rows.parquet"
+        table.frame.sink_parquet(path, row_group_size=COPY_GROUP_ROWS, compression="lz4", engine="streaming")
+        rows = pl.scan_parquet(path)
+        parts = []
+        for start in range(0, max(1, rows.select(pl.len()).collect().item()), PART_ROWS):
+            part = rows.slice(start, PART_ROWS).collect()
+            values = model.predict(request, part.select(features).with_columns(types).to_arrow())
+            parts.append(part.select(kept).with_columns(pl.Series(PREDICTED, values, dtype=pl.Float64)))
+    return pl.concat(parts)
 
 
 def _positive(manifest: Manifest) -> list[Any]:

@@ -37,11 +37,14 @@ def declared_features(manifest: Manifest) -> list[str]:
     return features
 
 
-def typed_features(frame: pl.DataFrame, table: Table, features: Sequence[str]) -> pl.DataFrame:
-    """Columns of a CSV as integers, numbers or truth values where every value of the whole file is one, else text."""
+def feature_types(table: Table, features: Sequence[str]) -> list[pl.Expr]:
+    """Columns of a CSV as integers, numbers or truth values where every value of the whole file is one, else text.
+
+    What is not named stays as it is.
+    """
     texts = [name for name in features if name in table.text_only]
     if not texts:
-        return frame
+        return []
     kinds: dict[str, Any] = {"Int64": pl.Int64, "Float64": pl.Float64}
     tests = [
         pl.col(name).cast(kind, strict=False).is_null().eq(pl.col(name).is_null()).all().alias(f"{label} {name}")
@@ -59,4 +62,4 @@ def typed_features(frame: pl.DataFrame, table: Table, features: Sequence[str]) -
             casts.append(pl.col(name).cast(kinds[label]))
         elif is_truth[name]:
             casts.append(pl.col(name).str.to_lowercase().eq("true").alias(name))
-    return frame.with_columns(casts)
+    return casts

@@ -14,6 +14,7 @@ from audits.sandbox.limits import Limits
 from audits.sandbox.session import SandboxedModel
 from governance.check import Facts
 from governance.errors import MeasurementRefused
+from policies.fairness import predicted
 from policies.fairness.check import CHECK
 from policies.fairness.params import FairnessParams
 from tests.audits.sandbox.models import saved
@@ -31,11 +32,19 @@ def sample(rows: int = 400) -> pd.DataFrame:
     return pd.DataFrame({"income": income, "age": draw.integers(18, 80, rows), "label": label, "group": group})
 
 
-def known(tmp_path: Path, model: Any, rows: pd.DataFrame, limits: Limits | None = None, **fields: Any) -> Facts:
+def known(
+    tmp_path: Path,
+    model: Any,
+    rows: pd.DataFrame,
+    limits: Limits | None = None,
+    *,
+    suffix: str = ".parquet",
+    **fields: Any,
+) -> Facts:
     """The facts of a model and its data, with a sandbox."""
     file, digest = saved(model, tmp_path / "model.skops")
     base = facts(
-        write(tmp_path / "rows.parquet", pl.from_pandas(rows)),
+        write(tmp_path / f"rows{suffix}", pl.from_pandas(rows)),
         **{
             "columns": {"label": "label", "features": ["income", "age"]},
             "positive": {"label": 1},
@@ -83,6 +92,19 @@ def test_more_rows_than_one_request_takes_are_asked_in_parts(tmp_path: Path) -> 
     for entry in found["tables"]["group"]["groups"]:
         mask = rows["group"] == entry["group"]["group"]
         assert float(entry["selection_rate"]) == pytest.approx(decided[mask].mean())
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_features_are_held_a_part_of_the_rows_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    rows = sample(130)
+    model = LogisticRegression().fit(rows[["income", "age"]], rows["label"])
+    whole, params = closed(known(tmp_path, model, rows, suffix=suffix, threshold="0.5"), DECISIONS)
+    monkeypatch.setattr(predicted, "PART_ROWS", 40)
+    parts, _ = closed(known(tmp_path, model, rows, suffix=suffix, threshold="0.5"), DECISIONS)
+    assert parts.body == whole.body
+    assert CHECK.judge(parts, params).details["rows"] == 130
 
 
 def test_a_regression_model_is_measured_by_its_errors(tmp_path: Path) -> None:
