@@ -72,6 +72,8 @@ read             GET    /metrics
 -                GET    /spec/facets/{version}/{file}
 read             GET    /v1/artifacts/{sha256}
 evidence.write   PUT    /v1/artifacts/{sha256}
+read             GET    /v1/attestations
+attest           POST   /v1/attestations
 read             GET    /v1/break-glass
 break_glass      POST   /v1/break-glass
 read             GET    /v1/break-glass/{grant_id}
