@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
@@ -53,8 +54,8 @@ def say(
 
     Raises:
         NotPermitted: the role does not approve. DutiesNotSeparate: the principal asked the gate, or owns the model.
-        NotFound: no such evaluation. Conflict: it waits for no such act, or for one upon another digest, or the
-            principal said something else before.
+        NotFound: no such evaluation. Conflict: it waits for no such act, or for one upon another digest, or its
+            deadline has passed, or the principal said something else before.
     """
     principal.require(Permission.APPROVE)
     row = store.evaluation(unit, evaluation_id)
@@ -65,7 +66,7 @@ def say(
     earlier = [one for one in acts_upon(unit, row.id) if _is_same_place(one, wanted, principal)]
     if earlier:
         return _same(earlier[0], wanted), False
-    _require_awaited(row, wanted)
+    _require_awaited(row, wanted, unit.now)
     content: dict[str, JsonValue] = {
         "evaluation": row.id,
         "act": wanted.act,
@@ -134,13 +135,20 @@ def _same(earlier: PersonsAct, wanted: Wanted) -> PersonsAct:
     return earlier
 
 
-def _require_awaited(row: EvaluationRow, wanted: Wanted) -> None:
+def _require_awaited(row: EvaluationRow, wanted: Wanted, now: datetime) -> None:
     asked = row.awaiting or {}
     if row.state == "done" or wanted.act not in (asked.get("asks") or ()):  # type: ignore[operator]  # JSON of our own
         raise Conflict(
             expected=f"an evaluation that waits for an {wanted.act}".replace("an review", "a review"),
             found="one that has its verdict" if row.state == "done" else f"one in state {row.state} that does not",
             remedy=f"Look at it: GET /v1/gate/evaluations/{row.id}.",
+        )
+    if row.deadline is not None and row.deadline <= now:
+        # The verdict of a deadline that has passed is certain, even where no worker has sealed it yet.
+        raise Conflict(
+            expected=f"an act before the deadline, {row.deadline.isoformat()}",
+            found=now.isoformat(),
+            remedy="Let the gate be asked again, and say it in time.",
         )
     if wanted.digest != asked["to_approve"]:
         raise Conflict(

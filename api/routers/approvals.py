@@ -31,7 +31,8 @@ class EvaluationsAsked(BaseModel):
     """Which evaluations, and from where on."""
 
     state: Literal["awaiting"] = "awaiting"
-    limit: Rows = 100
+    # Each row says who could act on it, which is looked up for each.
+    limit: Annotated[int, Query(ge=1, le=100, description="Rows of the answer.")] = 50
     cursor: Cursor = None
 
 

@@ -106,7 +106,7 @@ def pages(client: Client, path: str, name: str, **parameters: str | bool | None)
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        page = client.get(path, cursor=cursor, limit=1000, **parameters)
+        page = client.get(path, cursor=cursor, limit=100, **parameters)
         found += page[name]
         cursor = page["next_cursor"]
         if cursor is None:

@@ -226,6 +226,18 @@ def test_approvals_that_are_missing_at_the_deadline_are_indeterminate(timed: Ser
     assert (late["verdict"], late["reasons"][-1]["code"]) == ("indeterminate", "approval.missing")
 
 
+def test_nobody_approves_after_the_deadline(timed: Service, instants: list[datetime]) -> None:
+    headers(timed, "ana", "approver")
+    publish(timed, approved_by(1))
+    measured(timed, PASSING)
+    answer = asked(timed)
+    timed.state.engine.stop()
+    instants[0] += timedelta(days=3)
+    assert approve(timed, answer.json(), "ana").status_code == 409
+    timed.state.engine.start()
+    assert ended(timed, answer)["verdict"] == "indeterminate"
+
+
 def test_the_database_itself_keeps_who_asked_and_who_approves_apart(staffed: Service) -> None:
     publish(staffed, approved_by(2))
     measured(staffed, PASSING)
