@@ -5,7 +5,6 @@ Each test names the complaint that it answers. All run on both databases but for
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,15 +14,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import uvicorn
 
 from audits import break_glass, deployments, publishing, revocations, waiver_records
 from audits.work import EvaluationTask
 from governance.access.principal import Principal
 from governance.access.roles import Role
-from governance.cli import app as command_line
 from governance.database import Unit
-from governance.errors import AssayError, NotPermitted
+from governance.errors import NotPermitted
 from governance.log import journal
 from governance.registry import models
 from governance.types.break_glass import BreakGlassRequest
@@ -36,7 +33,7 @@ from tests.governance.access.test_oidc import KEY, NOW, issuer, opened, speaks_f
 from tests.governance.registry.test_models import registration
 from tests.lineage.material import dataset, facet, run_event, run_id
 from tests.support.issuer import github_claims, jwks, rsa_key, serving_keys, signed
-from tests.support.life import DATA, allowed, bearer, deploy, rollout, runs, verify
+from tests.support.life import DATA, allowed, assay, bearer, deploy, listening, rollout, runs, verify
 from tests.support.people import waiver
 from tests.support.ready import measured
 from tests.support.service import Service, running
@@ -44,34 +41,6 @@ from tests.support.story import DIGEST, FAIR, ask, policy, publish, submit
 
 OTHER = "sha256:" + "0" * 64
 MODEL = ["credit-line@1", "--namespace", "mlflow://models.test", "--digest", DIGEST]
-
-
-def assay(*arguments: str) -> int:
-    """The exit code of a command."""
-    try:
-        code = command_line(list(arguments), standalone_mode=False)
-    except AssayError as fault:
-        return fault.exit_code
-    return code if isinstance(code, int) else 0
-
-
-@contextmanager
-def listening(service: Service) -> Iterator[list[str]]:
-    """The service at an address, as options of the command line."""
-    server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until = time.monotonic() + 20
-        while not server.started:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        key = str(service.http.headers["Authorization"]).removeprefix("Bearer ")
-        yield ["--url", f"http://127.0.0.1:{port}", "--key", key]
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @contextmanager

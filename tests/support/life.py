@@ -1,7 +1,15 @@
 """Decisions that were taken, and what is done with them, for tests of what becomes of decisions."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
+
+from governance.cli import app as command_line
+from governance.errors import AssayError
 from tests.support.ready import measured
 from tests.support.service import Service, key_for
 from tests.support.story import DIGEST, FAIR, UNFAIR, ask, policy, publish
@@ -77,3 +85,31 @@ def runs(service: Service, **asked: Any) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["deployments"]
     return found
+
+
+def assay(*arguments: str) -> int:
+    """The exit code of a command."""
+    try:
+        code = command_line(list(arguments), standalone_mode=False)
+    except AssayError as fault:
+        return fault.exit_code
+    return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[list[str]]:
+    """The service at an address, as options of the command line."""
+    server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while not server.started:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        key = str(service.http.headers["Authorization"]).removeprefix("Bearer ")
+        yield ["--url", f"http://127.0.0.1:{port}", "--key", key]
+    finally:
+        server.should_exit = True
+        thread.join()
