@@ -125,7 +125,7 @@ read             GET    /v1/lineage/serving
 read             GET    /v1/lineage/tags
 -                GET    /v1/log/checkpoint
 -                GET    /v1/log/consistency
-read             POST   /v1/log/cosignatures
+log.cosign       POST   /v1/log/cosignatures
 -                GET    /v1/log/entries/{index}
 read             GET    /v1/models
 model.write      POST   /v1/models
