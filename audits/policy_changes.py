@@ -48,15 +48,27 @@ def policy_changes(old: Policy, new: Policy) -> tuple[PolicyChange, ...]:
     before, after = old.evidence.least_origin, new.evidence.least_origin
     more = _rising(TRUST.index(before), TRUST.index(after))
     found += _unequal("evidence.least_origin", before.value, after.value, more)
-    asked, wanted = ({rule.role: rule.count for rule in policy.approvals} for policy in (old, new))
-    for role in sorted(asked.keys() | wanted.keys()):
-        more = _rising(asked.get(role, 0), wanted.get(role, 0))
-        found += _unequal(f"approvals.{role}", asked.get(role), wanted.get(role), more)
+    found += _of_people(old, new)
     found += _unequal("on_warn", old.on_warn, new.on_warn, "tightens" if new.on_warn == "review" else "loosens")
     found += _of_dates(old, new)
     for name in ("name", "title"):
         found += _unequal(name, getattr(old, name), getattr(new, name), "none")
     return tuple(found)
+
+
+def _of_people(old: Policy, new: Policy) -> Iterator[PolicyChange]:
+    """Approvals and statements that are asked for."""
+    asked, wanted = ({rule.role: rule.count for rule in policy.approvals} for policy in (old, new))
+    for role in sorted(asked.keys() | wanted.keys()):
+        more = _rising(asked.get(role, 0), wanted.get(role, 0))
+        yield from _unequal(f"approvals.{role}", asked.get(role), wanted.get(role), more)
+    ages, limits = ({rule.kind: rule.max_age for rule in policy.attestations} for policy in (old, new))
+    for kind in sorted(ages.keys() | limits.keys()):
+        before, after = ages.get(kind), limits.get(kind)
+        if before is None or after is None:
+            yield from _unequal(f"attestations.{kind}", before, after, "tightens" if before is None else "loosens")
+        else:
+            yield from _of_span(f"attestations.{kind}", before, after)
 
 
 def _of_checks(old: Policy, new: Policy) -> Iterator[PolicyChange]:

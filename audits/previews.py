@@ -4,11 +4,11 @@ Their measurements are made after those of the policy in force, and what goes wr
 that is only tried neither takes evidence from the verdict nor adds a fault to it.
 """
 
-from audits.decision import combine
-from audits.judging import Case, case_of, outcome, result_digests, to_measure
+from audits.judging import Case, case_of, result_digests, to_measure
 from audits.plan import Planned
 from audits.policies import Tried
 from audits.tables import EvaluationRow
+from audits.verdicts import found
 from governance.database import Unit
 from governance.types.decision import Preview
 from governance.types.results import Reason, Verdict
@@ -47,14 +47,12 @@ def _left_out(tried: Tried) -> Preview:
 
 
 def _judged(unit: Unit, row: EvaluationRow, tried: Tried) -> Preview:
-    case, planned = _case(unit, row, tried.policy.digest)
-    outcomes = [outcome(unit, case, check, now=unit.now) for check in planned]
-    combined = combine(case.policy, {item.id: item.result for item in outcomes})
-    under = result_digests(outcomes)
+    said = found(unit, *_case(unit, row, tried.policy.digest))
+    under = result_digests(said.outcomes)
     reasons = tuple(
-        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in combined.reasons
+        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in said.combined.reasons
     )
-    return Preview(policy=tried.policy, stage=tried.stage, verdict=combined.verdict, reasons=reasons)
+    return Preview(policy=tried.policy, stage=tried.stage, verdict=said.combined.verdict, reasons=reasons)
 
 
 def _case(unit: Unit, row: EvaluationRow, policy_digest: str) -> tuple[Case, list[Planned]]:

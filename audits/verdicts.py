@@ -44,7 +44,8 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
     waived = apply(judged, policy, waivers_about(unit, body.subject, body.environment), at=unit.now, barred=owners)
     stated = counted(policy.attestations, stated_about(unit, body.subject.digest), at=unit.now)
     to_approve = approval_digest(
-        policy_digest=row.policy_digest or "",
+        # Nobody was shown what is only tried, so no approval is bound to it.
+        policy_digest=case.tried or row.policy_digest or "",
         subject=body.subject,
         environment=body.environment,
         mode=body.mode,

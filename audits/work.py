@@ -98,6 +98,8 @@ class EvaluationTask:
             manifest_digest = row.manifest_digest or ""
             collected = collected_at_of(unit, row)
             seconds = self._seconds_left(row, unit.now)
+            if tried is not None:  # the other half is left to people who may have to be asked
+                seconds /= 2
             gave_up = row.attempts > MAX_ATTEMPTS or seconds <= 0
         if gave_up:
             self._keep_faults(taken, [_given_up(check.id) for check in job.checks], tried)

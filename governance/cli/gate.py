@@ -1,5 +1,6 @@
 """``assay gate``: ask whether models may be deployed, and believe the answers only when their proof holds."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ def gate(
         False, "--github", help="Annotate the run on GitHub, write the step's summary and its outputs."
     ),
     location: str = typer.Option("model", help="The file of the repository that findings are shown at."),
+    oidc: str | None = typer.Option(
+        None,
+        "--oidc",
+        metavar="AUDIENCE",
+        help="Show the ID token of this CI job, made for AUDIENCE, in place of a key.",
+    ),
     url: str = URL,
     key: str | None = KEY,
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
@@ -74,7 +81,7 @@ def gate(
     pinned = _pinned(trust)
     shared = {"environment": environment, "policy": policy, "context": _context(context), "dry_run": dry_run}
     subjects = _subjects(models, digest, namespace, evidence=evidence, bundle=bundle, shared=shared)
-    answers, faults = _ask(subjects, pinned, url=url, key=key, wait=wait)
+    answers, faults = _ask(subjects, pinned, client=_client(url, key, oidc), wait=wait)
     _show(answers, as_json=as_json, wanted=wanted)
     write_outputs(answers, wanted, on_error=as_json)
     if faults:
@@ -84,14 +91,26 @@ def gate(
     return max((_code(answer, fail_on) for answer in answers), key=WORST.index)
 
 
+def _client(url: str, key: str | None, audience: str | None) -> "Client":
+    """A connection with the key, or with the ID token of this job, which is asked for again when it has expired."""
+    from governance.client import Client
+    from governance.identity_tokens import identity_token
+
+    if audience is None:
+        return Client(url, key)
+    return Client(
+        url,
+        identity_token(os.environ, audience=audience),
+        renew=lambda: identity_token(os.environ, audience=audience),
+    )
+
+
 def _ask(
-    subjects: Sequence[Asked], pinned: "Trust | None", *, url: str, key: str | None, wait: float
+    subjects: Sequence[Asked], pinned: "Trust | None", *, client: "Client", wait: float
 ) -> tuple[list[dict[str, Any]], list[AssayError]]:
     """An answer for each subject, and the faults; a subject that could not be asked has an answer that blocks."""
-    from governance.client import Client
-
     answers, faults = [], []
-    with Client(url, key) as client:
+    with client:
         for asked in subjects:
             known = {"subject": asked.request.subject.document(), "environment": asked.request.environment}
             try:
@@ -272,8 +291,18 @@ def _show_one(answer: dict[str, Any], *, several: bool) -> None:
         typer.echo(f"- {reason['check'] or 'gate'}: {reason['message']}")
         if reason.get("remediation"):
             typer.echo(f"  to do: {reason['remediation']}")
+    for preview in answer.get("warnings", []):
+        _show_preview(preview)
     typer.echo(f"Verdict: {answer.get('verdict')}" + (" (signature verified)" if answer.get("verified") else ""))
     if answer.get("verdict") == "pending":
         typer.echo(f"Evaluation {answer.get('evaluation_id')} is {answer.get('state')}: see `assay waiting`.")
     if answer.get("valid_until"):
         typer.echo(f"Valid until {answer['valid_until']}")
+
+
+def _show_preview(preview: dict[str, Any]) -> None:
+    """What a version that is published as a warning would have said: it is coming, and decides nothing yet."""
+    policy = preview["policy"]
+    typer.echo(f"Warning: {policy['name']}@{policy['version']}, not in force yet, says {preview['verdict']}")
+    for reason in preview["reasons"]:
+        typer.echo(f"  - {reason['check'] or 'gate'}: {reason['message']}")

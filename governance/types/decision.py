@@ -30,7 +30,7 @@ class CheckOutcome(Value):
 class Preview(Value):
     """What another version of a policy would have said of the same evidence. It never changes the verdict.
 
-    Waivers and approvals are not counted in it, so ``pending`` says that a person would have been waited for.
+    Waivers count as they would have. Nobody is asked about it, so ``pending`` says whom the gate would have waited for.
     """
 
     policy: PolicyReference

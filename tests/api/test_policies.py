@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from governance.migration import upgrade
 from tests.support.service import Service, key_for, running
@@ -115,6 +116,29 @@ def test_a_check_that_cannot_be_measured_for_a_tried_version_leaves_the_verdict_
     assert answer["verdict"] == "allow"
     assert answer["warnings"][0]["verdict"] == "indeterminate"
     assert answer["warnings"][0]["reasons"][0]["check"] == "explainability"
+
+
+def test_approvals_of_a_tried_version_are_asked_of_nobody(service: Service) -> None:
+    key_for(service.url, "approver", subject="user:1")
+    publish(service, policy())
+    publish(service, policy(approvals=[{"role": "approver", "count": 1}]), stage="warn")
+    submit(service, FAIR)
+    answer = ask(service).json()
+    assert (answer["verdict"], answer["warnings"][0]["verdict"]) == ("allow", "pending")
+
+
+def test_a_version_that_may_be_what_faults_is_left_out(service: Service) -> None:
+    publish(service, policy())
+    publish(service, strict(), stage="warn")
+    submit(service, FAIR)
+    service.state.engine.stop()
+    accepted = ask(service, wait=0)
+    with service.state.database.unit() as unit:
+        unit.session.execute(sa.text("UPDATE evaluation SET attempts = 2"))
+    service.state.engine.start()
+    answer = service.http.get(accepted.headers["Location"], params={"wait": 25}).json()
+    assert (answer["verdict"], answer["warnings"][0]["verdict"]) == ("allow", "indeterminate")
+    assert answer["warnings"][0]["reasons"][0]["code"] == "preview.not_judged"
 
 
 def test_a_policy_that_is_only_tried_decides_nothing(service: Service) -> None:

@@ -17,6 +17,7 @@ from governance.canonical import canonical
 from governance.database import Database, Unit
 from governance.errors import Conflict, DutiesNotSeparate, InputRefused, NotFound, NotPermitted
 from governance.log import journal
+from governance.notices.tables import NoticeRow
 from governance.types.policy import Policy, Stage
 from tests.support.story import policy as document
 
@@ -66,6 +67,14 @@ def test_every_act_has_its_leaf_in_the_log(database: Database) -> None:
         assert made_public == canonical(
             {"kind": "policy.publication/v1", **expected, "stage": "enforce", "by": "user:2"}
         )
+
+
+def test_what_is_published_is_announced_in_the_same_transaction(database: Database) -> None:
+    with database.unit() as unit:
+        version = in_force(unit)
+        (notice,) = unit.session.scalars(sa.select(NoticeRow))
+        assert (notice.type, notice.subject) == ("assay.policy.published", "policies/fair/versions/1")
+        assert notice.data == {**version.reference.document(), "stage": "enforce", "by": "Ben"}
 
 
 def test_an_author_cannot_publish_and_the_attempt_is_kept(database: Database) -> None:

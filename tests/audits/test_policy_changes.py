@@ -101,6 +101,13 @@ def limit(name: str, value: str) -> dict[str, Any]:
         ),
         ({"on_warn": "review"}, {"on_warn": "allow"}, "on_warn", "loosens"),
         ({}, {"approvals": [{"role": "approver", "count": 2}]}, "approvals.approver", "tightens"),
+        ({}, {"attestations": [{"kind": "dpia"}]}, "attestations.dpia", "tightens"),
+        (
+            {"attestations": [{"kind": "dpia", "max_age": "P30D"}]},
+            {"attestations": [{"kind": "dpia"}]},
+            "attestations.dpia",
+            "loosens",
+        ),
         ({"applies": {"environments": ["prod"]}}, {}, "applies.environments", "both"),
         ({}, {"effective": {"from": "2026-12-01"}}, "effective.from", "both"),
         ({}, {"title": "Other"}, "title", "none"),

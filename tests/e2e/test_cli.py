@@ -41,6 +41,19 @@ def test_an_unfair_model_exits_with_1_and_a_dry_run_of_it_with_0(shell: Shell) -
     assert gate(shell, "unfair", model, "--dry-run").returncode == 0
 
 
+def test_a_version_in_warning_is_printed_and_changes_nothing(shell: Shell) -> None:
+    model, about, _ = evidence(shell, "warned", FAIR)
+    publish(shell, "warned")
+    params = {"metrics": [{"name": "selection_rate_ratio", "limit": "0.999"}], "mode": "as_written"}
+    stricter = policy("policy-warned", checks=[{"id": "fairness", "params": params}])
+    (shell.folder / "warned" / "policy.yaml").write_text(yaml.safe_dump(stricter))
+    publish(shell, "warned", stage="warn")
+    done = gate(shell, "warned", model, "--evidence", str(about))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning: policy-warned@2, not in force yet, says deny" in done.stdout
+    assert gate(shell, "warned", model, "--fail-on", "warn").returncode == 1
+
+
 def test_no_evidence_exits_with_2_and_no_time_with_3(shell: Shell) -> None:
     model, about, _ = evidence(shell, "late", FAIR)
     publish(shell, "late")

@@ -79,12 +79,13 @@ def evidence(shell: Shell, name: str, groups: dict[str, tuple[int, int]]) -> tup
     return place / "model.bin", place / "manifest.yaml", digest
 
 
-def publish(shell: Shell, name: str) -> None:
+def publish(shell: Shell, name: str, stage: str = "enforce") -> None:
     """Store the policy of ``evidence`` as its author and publish it as somebody else."""
     file = str(shell.folder / name / "policy.yaml")
     stored = shell.run("policy", "store", file, "--json", ASSAY_KEY=shell.environment["AUTHOR_KEY"])
     assert stored.returncode == 0, stored.stderr
-    published = shell.run("policy", "publish", f"policy-{name}@{json.loads(stored.stdout)['version']}")
+    reference = f"policy-{name}@{json.loads(stored.stdout)['version']}"
+    published = shell.run("policy", "publish", reference, "--stage", stage)
     assert published.returncode == 0, published.stderr
 
 
