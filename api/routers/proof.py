@@ -60,7 +60,7 @@ class Cosigned(Value):
 @router.post(
     "/log/cosignatures",
     summary="Hand back cosignatures of witnesses",
-    dependencies=[permit("read")],
+    dependencies=[permit("log.cosign")],
     openapi_extra=examples.body(Cosigned, examples.COSIGNED),
 )
 def cosign(

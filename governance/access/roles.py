@@ -25,6 +25,7 @@ class Permission(StrEnum):
     BREAK_GLASS = "break_glass"
     REVOKE = "revoke"
     ATTEST = "attest"
+    LOG_COSIGN = "log.cosign"
     ADMINISTER = "administer"
 
 
@@ -61,7 +62,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.POLICY_AUTHOR: frozenset({Permission.READ, Permission.POLICY_WRITE}),
     Role.POLICY_PUBLISHER: frozenset({Permission.READ, Permission.POLICY_PUBLISH, Permission.SCHEMA_WRITE}),
     Role.INCIDENT_RESPONDER: frozenset({Permission.READ, Permission.BREAK_GLASS}),
-    Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE}),
+    Role.AUDITOR: frozenset({Permission.READ, Permission.REPORT_WRITE, Permission.LOG_COSIGN}),
     Role.ADMIN: frozenset({Permission.READ, Permission.ADMINISTER}),
 }
 """An administrator manages keys and signers, and can neither approve, waive nor publish policies nor send evidence."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from governance.pack import verify_pack
 from governance.signing.keys import SigningKey, store_key
 from governance.tlog import verify_tlog_proof
 from governance.verify import read_trust, verify_bundle
-from tests.support.service import Service, running
+from tests.support.service import Service, key_for, running
 from tests.support.story import ask, policy, publish
 
 SECRETS = {name: SigningKey.generate() for name in ("auditor.example/a", "auditor.example/b")}
@@ -37,6 +38,7 @@ KNOWN = tuple(Witness(name, key.public) for name, key in SECRETS.items())
 def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
     texts = [each.text for each in KNOWN]
     with running(tmp_path / "home", database_url, log={"witnesses": texts}) as started:
+        auditor(started)
         yield started
 
 
@@ -54,10 +56,21 @@ def opened(service: Service, note: str) -> Any:
     return open_checkpoint(note, trust.origin, trust.log_keys(), KNOWN)
 
 
+@cache
+def auditor_key(url: str) -> str:
+    """The key of somebody who may cosign; making it is a leaf of the log, so it is made once."""
+    return key_for(url, "auditor", subject="the auditor")
+
+
+def auditor(service: Service) -> dict[str, str]:
+    """The headers of somebody who may cosign."""
+    return {"Authorization": f"Bearer {auditor_key(service.url)}"}
+
+
 def hand_back(service: Service, note: str, *names: str, moment: int | None = None) -> Any:
     body = note.partition("\n\n")[0] + "\n"
     lines = [cosign(body, name, SECRETS[name], moment=moment or int(time.time())) for name in names]
-    return service.post_json("/v1/log/cosignatures", {"note": note + "".join(lines)})
+    return service.post_json("/v1/log/cosignatures", {"note": note + "".join(lines)}, **auditor(service))
 
 
 def test_cosignatures_are_published_with_the_checkpoint(service: Service) -> None:
@@ -110,7 +123,7 @@ def test_what_is_no_cosigned_checkpoint_of_this_log_is_refused(service: Service)
         "noise": "noise",
     }
     for what, content in refused.items():
-        answer = service.post_json("/v1/log/cosignatures", {"note": content})
+        answer = service.post_json("/v1/log/cosignatures", {"note": content}, **auditor(service))
         assert answer.status_code in {404, 422}, (what, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     assert newest(service, 1).status_code == 404
@@ -118,7 +131,7 @@ def test_what_is_no_cosigned_checkpoint_of_this_log_is_refused(service: Service)
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"note": 1}', b'{"note": ""}', b'{"note": "x", "more": 1}'])
 def test_bodies_that_are_off_are_refused_by_name(service: Service, body: bytes) -> None:
-    answer = service.http.post("/v1/log/cosignatures", content=body)
+    answer = service.http.post("/v1/log/cosignatures", content=body, headers=auditor(service))
     assert 400 <= answer.status_code < 500
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -161,6 +174,7 @@ def witness(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Runs ``assay witness check`` of the first witness; its answer as JSON, or the fault."""
     (tmp_path / "trust.json").write_bytes(service.http.get("/v1/trust").content)
     store_key(tmp_path / "w.pem", SECRETS["auditor.example/a"])
+    service.http.headers.update(auditor(service))
     monkeypatch.setattr(Client, "__init__", lambda self, *_args, **_more: setattr(self, "_http", service.http))
     monkeypatch.setattr(Client, "close", lambda _self: None)
 

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
@@ -61,59 +61,59 @@ class Tree:
 
 
 @pytest.fixture(scope="module")
-def hundred() -> Tree:
-    return Tree(leaves(100))
+def tree() -> Tree:
+    return Tree(leaves(200))
 
 
 @pytest.fixture(scope="module")
 def oracle() -> InmemoryTree:
-    tree = InmemoryTree(algorithm="sha256")
-    for body in leaves(100):
-        tree.append_entry(body)
-    return tree
+    made = InmemoryTree(algorithm="sha256")
+    for body in leaves(200):
+        made.append_entry(body)
+    return made
 
 
-def test_roots_of_all_sizes_below_100_equal_pymerkle_and_the_definition(hundred: Tree, oracle: InmemoryTree) -> None:
-    for size in range(1, 101):
-        assert hundred.root(size) == oracle.get_root(size) == naive_root(hundred.hashes[:size])
-    assert hundred.root(0) == merkle.EMPTY_ROOT
+def test_roots_of_all_sizes_below_200_equal_pymerkle_and_the_definition(tree: Tree, oracle: InmemoryTree) -> None:
+    for size in range(1, 201):
+        assert tree.root(size) == oracle.get_root(size) == naive_root(tree.hashes[:size])
+    assert tree.root(0) == merkle.EMPTY_ROOT
 
 
-def test_inclusion_proofs_of_all_sizes_below_100_equal_pymerkle(hundred: Tree, oracle: InmemoryTree) -> None:
-    for size in range(1, 100):
+def test_inclusion_proofs_of_all_sizes_below_200_equal_pymerkle(tree: Tree, oracle: InmemoryTree) -> None:
+    for size in range(1, 200):
         for index in range(size):
             # pymerkle counts leaves from 1 and puts the leaf itself before the siblings.
             expected = oracle.prove_inclusion(index + 1, size).path
-            assert [hundred.hashes[index], *hundred.inclusion(index, size)] == expected
+            assert [tree.hashes[index], *tree.inclusion(index, size)] == expected
 
 
-def test_inclusion_proofs_of_all_sizes_below_100_verify_at_their_place_alone(hundred: Tree) -> None:
-    for size in range(1, 100):
-        root = hundred.root(size)
+def test_inclusion_proofs_of_all_sizes_below_200_verify_at_their_place_alone(tree: Tree) -> None:
+    for size in range(1, 200):
+        root = tree.root(size)
         for index in range(size):
-            path = hundred.inclusion(index, size)
-            assert merkle.verify_inclusion(hundred.hashes[index], index, size, path, root)
-            assert not merkle.verify_inclusion(hundred.hashes[index], index + 1, size, path, root)
-            assert not merkle.verify_inclusion(hundred.hashes[index], index, size, [*path, root], root)
-            assert not merkle.verify_inclusion(hundred.hashes[99], index, size, path, root)
+            path = tree.inclusion(index, size)
+            assert merkle.verify_inclusion(tree.hashes[index], index, size, path, root)
+            assert not merkle.verify_inclusion(tree.hashes[index], index + 1, size, path, root)
+            assert not merkle.verify_inclusion(tree.hashes[index], index, size, [*path, root], root)
+            assert not merkle.verify_inclusion(tree.hashes[199], index, size, path, root)
 
 
-def test_consistency_proofs_of_all_sizes_below_100_verify_for_their_roots_alone(hundred: Tree) -> None:
-    for new in range(1, 100):
+def test_consistency_proofs_of_all_sizes_below_200_verify_for_their_roots_alone(tree: Tree) -> None:
+    for new in range(1, 200):
         for old in range(new + 1):
-            path = hundred.consistency(old, new)
-            assert merkle.verify_consistency(old, new, path, hundred.root(old), hundred.root(new))
-            assert not merkle.verify_consistency(old, new, [*path, b"\0" * 32], hundred.root(old), hundred.root(new))
+            path = tree.consistency(old, new)
+            assert merkle.verify_consistency(old, new, path, tree.root(old), tree.root(new))
+            assert not merkle.verify_consistency(old, new, [*path, b"\0" * 32], tree.root(old), tree.root(new))
             if 0 < old < new:
-                assert not merkle.verify_consistency(old, new, path, hundred.root(new), hundred.root(new))
-                assert not merkle.verify_consistency(old, new, path, hundred.root(old), hundred.root(old))
-                assert not merkle.verify_consistency(old, new, path[:-1], hundred.root(old), hundred.root(new))
+                assert not merkle.verify_consistency(old, new, path, tree.root(new), tree.root(new))
+                assert not merkle.verify_consistency(old, new, path, tree.root(old), tree.root(old))
+                assert not merkle.verify_consistency(old, new, path[:-1], tree.root(old), tree.root(new))
 
 
-def test_consistency_proofs_of_all_sizes_below_100_are_those_of_the_definition(hundred: Tree) -> None:
-    for new in range(1, 100):
+def test_consistency_proofs_of_all_sizes_below_200_are_those_of_the_definition(tree: Tree) -> None:
+    for new in range(1, 200):
         for old in range(1, new + 1):
-            assert hundred.consistency(old, new) == naive_subproof(old, hundred.hashes[:new], whole=True)
+            assert tree.consistency(old, new) == naive_subproof(old, tree.hashes[:new], whole=True)
 
 
 @given(st.data())
@@ -121,10 +121,25 @@ def test_proofs_of_larger_trees_hold_against_the_definition(data: st.DataObject)
     new = data.draw(st.integers(100, 1500))
     old = data.draw(st.integers(1, new))
     index = data.draw(st.integers(0, new - 1))
-    tree = Tree(leaves(new))
-    root = naive_root(tree.hashes)
-    assert merkle.verify_inclusion(tree.hashes[index], index, new, tree.inclusion(index, new), root)
-    assert merkle.verify_consistency(old, new, tree.consistency(old, new), naive_root(tree.hashes[:old]), root)
+    large = Tree(leaves(new))
+    root = naive_root(large.hashes)
+    assert merkle.verify_inclusion(large.hashes[index], index, new, large.inclusion(index, new), root)
+    assert merkle.verify_consistency(old, new, large.consistency(old, new), naive_root(large.hashes[:old]), root)
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_roots_and_inclusion_proofs_of_random_large_trees_equal_pymerkle(data: st.DataObject) -> None:
+    size = data.draw(st.integers(200, 20_000))
+    large, oracle = Tree(leaves(size)), InmemoryTree(algorithm="sha256")
+    for body in leaves(size):
+        oracle.append_entry(body)
+    assert large.root(size) == oracle.get_root(size)
+    for _ in range(3):
+        within = data.draw(st.integers(1, size))
+        index = data.draw(st.integers(0, within - 1))
+        assert large.root(within) == oracle.get_root(within)
+        assert [large.hashes[index], *large.inclusion(index, within)] == oracle.prove_inclusion(index + 1, within).path
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
