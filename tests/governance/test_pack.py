@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -293,3 +294,9 @@ def test_digests_are_found_wherever_they_stand() -> None:
     one, two = sha256(b"1"), sha256(b"2")
     assert digests_in({"a": [one, {"b": two}], "c": f"text {one}", one: None, "d": 1}) == {one, two}
     assert set(PARTS) <= digests_in(decision().document())
+
+
+def test_the_steps_on_the_page_are_those_of_the_code() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    assert rows == list(STEPS.items())
