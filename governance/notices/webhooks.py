@@ -3,7 +3,7 @@
 from typing import Annotated, NamedTuple
 
 import sqlalchemy as sa
-from pydantic import Field, JsonValue, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstraints
 
 from governance.access.principal import Principal
 from governance.access.roles import Permission
@@ -16,6 +16,7 @@ from governance.jobs.lease import QUEUED, RUNNING
 from governance.log.journal import Leaf, append
 from governance.notices.signature import new_secret, secret_bytes
 from governance.notices.tables import DeliveryRow, NoticeRow, WebhookRow
+from governance.notices.types import TYPES
 from governance.types.value import Value
 
 MOST = 100
@@ -25,7 +26,14 @@ DELIVERED = "delivered"
 DEAD = "dead"
 
 
-EventType = Annotated[str, StringConstraints(pattern=r"^assay(\.[a-z_]{1,60}){1,4}$")]
+def _is_announced(name: str) -> str:
+    if name not in TYPES:
+        raise ValueError(f"no event of this type is announced; there are {', '.join(TYPES)}")
+    return name
+
+
+EventType = Annotated[str, StringConstraints(max_length=100), AfterValidator(_is_announced)]
+"""A type that is announced: of a misspelt one nobody would ever be told."""
 
 
 class Subscription(Value):

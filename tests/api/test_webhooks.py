@@ -120,9 +120,9 @@ def test_a_webhook_that_is_not_there_is_404(service: Service) -> None:
 
 
 BAD: list[Any] = [
-    {}, [], {"url": 1}, {"url": ""}, {"url": "https://x.example/", "types": ["Everything"]},
+    {}, [], {"url": 1}, {"url": ""}, {"url": "https://x.example/", "types": ["assay.decison.taken"]},
     {"url": "https://x.example/", "secret": "weak"}, {"url": "https://x.example/", "else": 1},
-    {"url": "https://x.example/\u0000"}, {"url": "https://x.example/", "types": ["assay.a"] * 100},
+    {"url": "https://x.example/\u0000"}, {"url": "https://x.example/", "types": ["assay.decision.taken"] * 100},
 ]  # fmt: skip
 
 
