@@ -1,7 +1,7 @@
 """The HTTP client that CI jobs, notebooks and the command line use. It imports no server code."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -28,8 +28,14 @@ ERRORS: dict[int, type[AssayError]] = {401: NotAuthenticated, 403: NotPermitted,
 class Client:
     """A connection to one service. An answer that is not understood raises: it is never taken for a yes."""
 
-    def __init__(self, url: str, key: str | None, *, timeout: float = 60) -> None:
-        """Speak to the service at ``url`` with a service key; ``timeout`` is in seconds."""
+    def __init__(
+        self, url: str, key: str | None, *, timeout: float = 60, renew: Callable[[], str] | None = None
+    ) -> None:
+        """Speak to the service at ``url`` with a service key or an ID token; ``timeout`` is in seconds.
+
+        ``renew`` gives another token where the one that was shown has expired in the meantime.
+        """
+        self._renew = renew
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # The environment's proxies and certificates apply, as CI systems set them; redirects are not followed,
         # since a key must not travel to another host.
@@ -56,6 +62,9 @@ class Client:
         """
         try:
             response = self._http.request(method, path, **options)
+            if response.status_code == 401 and self._renew is not None and "content" not in options:
+                self._http.headers["Authorization"] = f"Bearer {self._renew()}"
+                response = self._http.request(method, path, **options)
         except httpx.HTTPError as fault:
             raise Unreachable(
                 expected=f"an answer from {self._http.base_url}",
@@ -163,9 +172,14 @@ class Client:
             },
             timeout=LONGEST_WAIT + 30,
         )
+        # A poll token outlives the ID token of a job, and opens this one answer.
+        poll = answer.get("poll_token")
+        headers = {"Authorization": f"Bearer {poll}"} if isinstance(poll, str) else {}
         while answer.get("verdict") == "pending" and time.monotonic() < until:
             left = min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
-            answer = self._document("GET", str(answer["links"]["self"]), params={"wait": left}, timeout=left + 30)
+            answer = self._document(
+                "GET", _place_of(answer), params={"wait": left}, timeout=left + 30, headers=headers
+            )
         return answer
 
     def bundle(self, decision_id: str) -> bytes:
@@ -179,6 +193,19 @@ class Client:
     def trust(self) -> bytes:
         """The instance's trust file, for pinning."""
         return self.request("GET", "/v1/trust").content
+
+
+def _place_of(pending: dict[str, Any]) -> str:
+    """Where a pending answer says that it can be asked again; an answer that does not say is not understood."""
+    links = pending.get("links")
+    place = links.get("self") if isinstance(links, dict) else None
+    if not isinstance(place, str) or not place.startswith("/"):
+        raise Unreachable(
+            expected="a pending answer that says where to ask again",
+            found="one without such a link",
+            remedy="Check that the address is Assay's.",
+        )
+    return place
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

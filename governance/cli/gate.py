@@ -26,6 +26,12 @@ WORST = (0, 3, 2, 1)
 """Codes from the best to the worst: a deny is known, the others may still become an allow."""
 
 
+GITHUB = typer.Option(False, "--github", help="Annotate the run on GitHub, write the step's summary and its outputs.")
+OIDC = typer.Option(
+    None, "--oidc", metavar="AUDIENCE", help="Show the ID token of this CI job, made for AUDIENCE, in place of a key."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One subject: the request, the manifest that is submitted first, and where its bundle goes."""
@@ -56,16 +62,9 @@ def gate(
     sarif: Path | None = typer.Option(None, help="Write a SARIF 2.1.0 log."),
     gitlab_codequality: Path | None = typer.Option(None, help="Write a GitLab code quality report."),
     markdown: Path | None = typer.Option(None, help="Write Markdown for the comment of a merge request."),
-    github: bool = typer.Option(
-        False, "--github", help="Annotate the run on GitHub, write the step's summary and its outputs."
-    ),
+    github: bool = GITHUB,
     location: str = typer.Option("model", help="The file of the repository that findings are shown at."),
-    oidc: str | None = typer.Option(
-        None,
-        "--oidc",
-        metavar="AUDIENCE",
-        help="Show the ID token of this CI job, made for AUDIENCE, in place of a key.",
-    ),
+    oidc: str | None = OIDC,
     url: str = URL,
     key: str | None = KEY,
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
@@ -288,7 +287,7 @@ def _show_one(answer: dict[str, Any], *, several: bool) -> None:
     if checks:
         print_table("Checks", CHECK_COLUMNS, check_rows(checks))
     for reason in answer.get("reasons", []):
-        typer.echo(f"- {reason['check'] or 'gate'}: {reason['message']}")
+        typer.echo(f"- {reason.get('check') or 'gate'}: {reason.get('message', '')}")
         if reason.get("remediation"):
             typer.echo(f"  to do: {reason['remediation']}")
     for preview in answer.get("warnings", []):
@@ -302,7 +301,8 @@ def _show_one(answer: dict[str, Any], *, several: bool) -> None:
 
 def _show_preview(preview: dict[str, Any]) -> None:
     """What a version that is published as a warning would have said: it is coming, and decides nothing yet."""
-    policy = preview["policy"]
-    typer.echo(f"Warning: {policy['name']}@{policy['version']}, not in force yet, says {preview['verdict']}")
-    for reason in preview["reasons"]:
-        typer.echo(f"  - {reason['check'] or 'gate'}: {reason['message']}")
+    policy = preview.get("policy") or {}
+    named = f"{policy.get('name')}@{policy.get('version')}"
+    typer.echo(f"Warning: {named}, not in force yet, says {preview.get('verdict')}")
+    for reason in preview.get("reasons", []):
+        typer.echo(f"  - {reason.get('check') or 'gate'}: {reason.get('message', '')}")

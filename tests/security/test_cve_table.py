@@ -147,23 +147,33 @@ def leaves(document: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from leaves(value, (*at, key))
 
 
+def bodies_with(value: str) -> Iterator[tuple[str, str, tuple[Any, ...], str, str]]:
+    """Method, address, place, media type and body: every documented body with ``value`` for one of its texts."""
+    for method, path, told in operations():
+        url = re.sub(r"{([a-z0-9_]+)}", lambda found: FIXED.get(found[1], "x"), path)
+        for media, content in told.get("requestBody", {}).get("content", {}).items():
+            example = content.get("example")
+            yield from ((method, url, at, media, json.dumps(changed(example, at, value))) for at in leaves(example))
+
+
+def changed(example: Any, at: tuple[Any, ...], value: str) -> Any:
+    """The example with ``value`` at a place."""
+    body = json.loads(json.dumps(example))
+    inner = body
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value
+    return body
+
+
 def put_into_bodies(service: Service, keys: Sequence[dict[str, str]], value: str) -> list[Any]:
     """Every documented body with ``value`` in place of each of its texts, one at a time; those that did harm."""
     harmed, sent = [], 0
-    for method, path, told in operations():
-        for media, content in told.get("requestBody", {}).get("content", {}).items():
-            example = content.get("example")
-            for at in leaves(example):
-                body = json.loads(json.dumps(example))
-                inner = body
-                for key in at[:-1]:
-                    inner = inner[key]
-                inner[at[-1]] = value
-                url = re.sub(r"{([a-z0-9_]+)}", lambda found: FIXED.get(found[1], "x"), path)
-                answer = let_in(service, keys, method, url, content=json.dumps(body), headers={"Content-Type": media})
-                sent += 1
-                if not harmless(answer):
-                    harmed.append((method, path, at, answer.status_code, answer.text[:200]))
+    for method, url, at, media, body in bodies_with(value):
+        answer = let_in(service, keys, method, url, content=body, headers={"Content-Type": media})
+        sent += 1
+        if not harmless(answer):
+            harmed.append((method, url, at, answer.status_code, answer.text[:200]))
     assert sent > 50
     return harmed
 

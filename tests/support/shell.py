@@ -38,10 +38,11 @@ class Shell:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Shell]:
+def serving(folder: Path, **settings: str) -> Iterator[Shell]:
     """A service that was set up and started by commands alone, and what a user of it has in the environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
     environment |= {"ASSAY_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "ASSAY_WORK__SWEEP_SECONDS": "0.3"}
+    environment |= settings
     prepared = Shell(folder, environment)
     for command in (["db", "upgrade"], ["keys", "init"], ["keys", "trust"]):
         done = prepared.run(*command)
