@@ -9,6 +9,12 @@ from governance.access.roles import Permission, Role
 from governance.errors import DutiesNotSeparate, NotFound
 from governance.registry.models import owners_of
 from governance.types.subject import Subject
+from lineage.view import StoredLineage
+
+
+def owners(unit: AnyUnit, subject: Subject) -> frozenset[str]:
+    """Stable ids of whoever owns the model: as the registry says, and as ownership facets in lineage name them."""
+    return owners_of(unit, subject) | StoredLineage(unit).owners(subject)
 
 
 def eligible_approvers(
@@ -19,8 +25,8 @@ def eligible_approvers(
     ``excluding`` names others who may not, such as the requester. Without ``subject`` it is who could approve for
     some model, as a policy asks that is about to be published.
     """
-    owners = owners_of(unit, subject) if subject is not None else frozenset()
-    return holders(unit, Role(role), subject=subject) - owners - frozenset(excluding)
+    barred = owners(unit, subject) if subject is not None else frozenset()
+    return holders(unit, Role(role), subject=subject) - barred - frozenset(excluding)
 
 
 def require_apart(unit: AnyUnit, principal: Principal, subject: Subject, *, requester: str, what: str) -> None:
@@ -36,7 +42,7 @@ def require_apart(unit: AnyUnit, principal: Principal, subject: Subject, *, requ
             found=f"{principal.id}, who asked for it",
             remedy="Let another person with the role approver do it.",
         )
-    if principal.id in owners_of(unit, subject):
+    if principal.id in owners(unit, subject):
         raise DutiesNotSeparate(
             expected=f"somebody who does not own {subject.name}",
             found=f"{principal.id}, one of its owners",

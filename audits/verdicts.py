@@ -8,14 +8,13 @@ from audits.approvals import approval_digest, counting, said
 from audits.attestation_records import stated_about
 from audits.attestations import counted
 from audits.decision import Combined, combine
-from audits.eligible import eligible_approvers
+from audits.eligible import eligible_approvers, owners
 from audits.judging import Case, outcome
 from audits.model_facts import blocked_by
 from audits.plan import Planned
 from audits.waiver_records import waivers_about
 from audits.waivers import apply
 from governance.database import Unit
-from governance.registry.models import owners_of
 from governance.types.attestation import AttestationUse
 from governance.types.decision import CheckOutcome, PersonsAct, WaiverUse
 from governance.types.evaluation import EvaluationRequest
@@ -40,9 +39,12 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
     row, policy = case.row, case.policy
     body = EvaluationRequest.model_validate(row.request)
     judged = [outcome(unit, case, check, now=unit.now) for check in planned]
-    owners = owners_of(unit, body.subject)
-    waived = apply(judged, policy, waivers_about(unit, body.subject, body.environment), at=unit.now, barred=owners)
-    stated = counted(policy.attestations, stated_about(unit, body.subject.digest), at=unit.now)
+    waivers = waivers_about(unit, body.subject, body.environment)
+    acts = acts_upon(unit, row.id) if row.awaiting is not None else ()  # nobody says anything before being asked
+    whose = owners(unit, body.subject) if waivers or acts or policy.approvals else frozenset()
+    waived = apply(judged, policy, waivers, at=unit.now, barred=whose)
+    known = stated_about(unit, body.subject.digest) if policy.attestations else []
+    stated = counted(policy.attestations, known, at=unit.now)
     to_approve = approval_digest(
         # Nobody was shown what is only tried, so no approval is bound to it.
         policy_digest=case.tried or row.policy_digest or "",
@@ -54,8 +56,7 @@ def found(unit: Unit, case: Case, planned: Sequence[Planned]) -> Found:
         attestations=stated.used,
         inline={check.check.id for check in planned if check.check.place == "inline"},
     )
-    barred = owners | {row.principal}
-    acts = acts_upon(unit, row.id)
+    barred = whose | {row.principal}
     may = eligible_approvers(unit, excluding=barred, subject=body.subject) if policy.approvals else frozenset()
     heard = said(acts, to_approve, eligible=may, barred=barred)
     combined = combine(policy, {item.id: item.result for item in waived.outcomes}, heard)

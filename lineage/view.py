@@ -10,10 +10,13 @@ from governance.database import Database, ReadUnit, Row, Unit
 from governance.errors import InputRefused
 from governance.types.ancestry import Ancestry
 from governance.types.subject import Subject
+from lineage.aliases import Aliases
 from lineage.ancestry import trace
 from lineage.changes import derive
 from lineage.events import Event, parse_event
 from lineage.files import event_bodies
+from lineage.marks import marks_of
+from lineage.reading import find_node
 from lineage.rules import DERIVED
 from lineage.store import insert_events, write
 from lineage.tables import EventRow, PayloadRow
@@ -33,6 +36,15 @@ class StoredLineage:
             Conflict: two different model versions have the subject's content digest.
         """
         return trace(self._unit, subject, as_of)
+
+    def owners(self, subject: Subject) -> frozenset[str]:
+        """Names in the ownership facets of the model version's dataset, as producers wrote them; empty without any."""
+        row = find_node(self._unit, "dataset", subject.namespace, subject.lineage_name)
+        if row is None:
+            return frozenset()
+        aliases = Aliases(self._unit, None)
+        node = aliases.canonical([row.id]).get(row.id, row.id)
+        return frozenset(name for name, _ in marks_of(self._unit, [node], aliases=aliases)[node].owners)
 
 
 class FileLineage:

@@ -1,5 +1,6 @@
 """Waivers in the database: who may ask, approve and revoke, below all routes and in the tables themselves."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +19,12 @@ from governance.database import Database, Unit
 from governance.errors import AssayError, Conflict, DutiesNotSeparate, InputRefused, NotFound, NotPermitted
 from governance.log import journal
 from governance.registry.models import register
+from governance.settings import LineageSettings
 from governance.types.model import ModelRegistration
 from governance.types.subject import Subject
 from governance.types.value import parse_value
 from governance.types.waiver import WaiverApproval, WaiverRequest, WaiverRevocation
+from lineage.ingest import record_events
 from tests.support.people import SUBJECT, person, waiver
 
 INES = person("ines", Role.MODEL_OWNER)
@@ -257,3 +260,22 @@ def _is_taken(database: Database, row: Any) -> bool:
 
 class _RolledBackError(AssayError):
     """What ends a transaction that was only tried."""
+
+
+def test_an_owner_whom_lineage_names_does_not_approve(database: Database) -> None:
+    facet = {"_producer": "https://p.test", "_schemaURL": "https://s.test#/$defs/O", "owners": [{"name": "ana"}]}
+    event = {
+        "eventTime": "2026-11-01T00:00:00Z",
+        "producer": "https://p.test",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent",
+        "dataset": {
+            "namespace": SUBJECT["namespace"],
+            "name": f"{SUBJECT['name']}/{SUBJECT['version']}",
+            "facets": {"ownership": facet},
+        },
+    }
+    with database.unit() as unit:
+        record_events(unit, [json.dumps(event).encode()], LineageSettings())
+    with pytest.raises(DutiesNotSeparate):
+        approve(database, asked(database), ANA)
+    assert approve(database, asked(database), BO)[1]
