@@ -30,7 +30,7 @@ from governance.database import Unit
 from governance.errors import AssayError, Conflict, InputRefused
 from governance.jobs.lease import QUEUED
 from governance.notices.outbox import announce
-from governance.registry.models import registered
+from governance.registry.models import RegisteredModel
 from governance.types.ancestry import Ancestry
 from governance.types.decision import Decision, Preview
 from governance.types.evaluation import EvaluationRequest
@@ -75,9 +75,9 @@ def request(
     earlier = store.evaluation_of_key(unit, principal.id, key)
     if earlier is not None:
         return _replayed(earlier, body_digest)
-    require_same_model(unit, body.subject)
+    known = require_same_model(unit, body.subject)
     evidence = _evidence(unit, body)
-    choice = choose(unit, name=body.policy, place=_place(unit, body))
+    choice = choose(unit, name=body.policy, place=_place(unit, body, known))
     values = {
         "id": str(uuid7(unit.now)),
         "deadline": unit.now + timedelta(seconds=context.settings.gate.deadline_seconds),
@@ -169,9 +169,8 @@ def _manifest_digest(unit: Unit, evidence: list[str], body: EvaluationRequest) -
     return next(iter(manifests), None)
 
 
-def _place(unit: Unit, body: EvaluationRequest) -> Place:
+def _place(unit: Unit, body: EvaluationRequest, known: RegisteredModel | None) -> Place:
     """What decides on the policy: what the registry says of the model, else what lineage does."""
-    known = registered(unit, body.subject.digest)
     ancestry = StoredLineage(unit).ancestry(body.subject)
     tier = next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
     return Place(

@@ -13,8 +13,8 @@ from governance.types.subject import Subject
 CONTRADICTION = "model.contradiction"
 
 
-def require_same_model(unit: Unit, subject: Subject) -> None:
-    """Return when the registry knows the subject as it is named, or does not know it at all.
+def require_same_model(unit: Unit, subject: Subject) -> RegisteredModel | None:
+    """The subject as it is registered; None where the registry knows neither its bytes nor its name and version.
 
     Raises:
         Conflict: the bytes are registered under another name, or the version with other bytes. Names that the caller
@@ -28,14 +28,17 @@ def require_same_model(unit: Unit, subject: Subject) -> None:
             remedy="Bytes have one name: use it, or build the other model anew.",
             pointer="/subject/name",
         )
+    if known is not None:
+        return known
     named = version_of(unit, subject.namespace, subject.name, subject.version)
-    if named is not None and named.registration.digest != subject.digest:
+    if named is not None:
         raise Conflict(
             expected=f"the bytes with which {subject.label} is registered"[:300],
             found=subject.digest,
             remedy="A version is immutable: ask about the bytes that were registered, or register a new version.",
             pointer="/subject/digest",
         )
+    return None
 
 
 def contradictions(unit: Unit, subject: Subject, ancestry: Callable[[], Ancestry | None]) -> tuple[Reason, ...]:
