@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +38,9 @@ MOST_TRIES = 50
 """Tries to tell a host: some seven hours. Afterwards its own time is over as well."""
 
 LEASE_SECONDS = 60.0
+
+TURN_SECONDS = 20.0
+"""How long one turn goes on before other work gets the thread; the next sweep takes up what is left."""
 
 NEVER = frozenset({400, 404, 410, 422})
 """The host knows no such run or merge request any more, or takes no answer; another try changes nothing."""
@@ -105,11 +109,13 @@ class HostTask:
         """Look at each question once, and tell the hosts whose answer is there."""
         if not self._turn.acquire(blocking=False):
             return
+        until = time.monotonic() + TURN_SECONDS
         try:
             with self._database.read_unit() as unit:
                 keys = _ready(unit, [*self._hosts], limit=100)
             for each in keys:
-                self._look(each)
+                if time.monotonic() < until:
+                    self._look(each)
         finally:
             self._turn.release()
 

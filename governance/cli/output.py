@@ -73,13 +73,13 @@ def check_rows(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
     """A row for each check of a gate's answer."""
     return [
         [
-            str(check["id"]),
-            str(check["status"]),
-            shown(check["observed"]),
-            _interval(check["interval"]),
-            shown(check["limit"]),
-            shown(check["n"]),
-            str(check["message"]),
+            str(check.get("id")),
+            str(check.get("status")),
+            shown(check.get("observed")),
+            _interval(check.get("interval")),
+            shown(check.get("limit")),
+            shown(check.get("n")),
+            str(check.get("message")),
         ]
         for check in checks
     ]
@@ -99,4 +99,4 @@ def shown(number: str | None) -> str:
 def _interval(interval: dict[str, Any] | None) -> str:
     if interval is None:
         return "-"
-    return f"{shown(interval['lower'])} to {shown(interval['upper'])}"
+    return f"{shown(interval.get('lower'))} to {shown(interval.get('upper'))}"

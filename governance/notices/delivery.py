@@ -96,7 +96,12 @@ class WebhookTask:
     name = TASK
 
     def __init__(self, database: Database, settings: WebhookSettings, *, source: str) -> None:
-        """Deliver what ``database`` holds; ``source`` names this instance in the events."""
+        """Deliver what ``database`` holds; ``source`` names this instance in the events.
+
+        Raises:
+            EgressRefused: an entry of the allowed hosts is none.
+        """
+        Guard(settings.allowed_hosts)
         self._database = database
         self._settings = settings
         self._source = source

@@ -274,3 +274,8 @@ def test_the_test_button_tells_the_status_and_nothing_of_the_answer(ticking: Dat
     assert event["type"] == "assay.webhook.test"
     assert log_of(ticking, webhook_id) == [], "it is no event, and is not kept"
     assert secret.get_secret_value() not in repr(aim)
+
+
+def test_a_setting_that_allows_nonsense_is_refused_at_the_start(ticking: Database) -> None:
+    with pytest.raises(EgressRefused):
+        WebhookTask(ticking, WebhookSettings(allowed_hosts=("10.0.0.1/8",)), source="assay://bank.example")
