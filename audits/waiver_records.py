@@ -13,9 +13,10 @@ from governance.access.roles import Permission
 from governance.canonical import digest
 from governance.clock import rfc3339, uuid7
 from governance.database import Unit
-from governance.errors import Conflict, NotPermitted
+from governance.errors import Conflict, InputRefused, NotPermitted
 from governance.log.journal import lock
 from governance.notices.outbox import announce
+from governance.plugins import BUILT_IN
 from governance.registry.models import registered
 from governance.types.subject import Subject
 from governance.types.waiver import WaivedModel, WaiverApproval, WaiverRequest, WaiverRevocation
@@ -29,12 +30,14 @@ def ask(unit: Unit, wanted: WaiverRequest, principal: Principal) -> Waiver:
 
     Raises:
         NotPermitted: the role does not ask for waivers. NotFound: the model is not the principal's to see.
-        InputRefused: the term is not allowed. Conflict: the digest is registered under another name.
+        InputRefused: the term is not allowed, or there is no such check.
+        Conflict: the digest is registered under another name.
     """
     principal.require(Permission.WAIVER_WRITE)
     model = wanted.subject
     require_sight(principal, model.namespace, model.name, hidden("a model", model.name))
     starts = require_term(wanted, unit.now)
+    _require_known_checks(wanted)
     _require_named_right(unit, model)
     identifier = str(uuid7(unit.now))
     announced: dict[str, JsonValue] = {
@@ -179,6 +182,18 @@ def owned_by(model: WaivedModel) -> Subject:
     return model.subject or Subject(
         namespace=model.namespace, name=model.name, version=model.last_version or "", digest=NO_BYTES
     )
+
+
+def _require_known_checks(wanted: WaiverRequest) -> None:
+    """Return when every check exists: a misspelt one would be waived in vain, and nobody would be told."""
+    for place, name in enumerate(wanted.checks):
+        if name not in BUILT_IN:
+            raise InputRefused(
+                expected=f"one of the checks {', '.join(sorted(BUILT_IN))}",
+                found=repr(name),
+                remedy="Name the check as the decision does.",
+                pointer=f"/checks/{place}",
+            )
 
 
 def _require_named_right(unit: Unit, model: WaivedModel) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from api import people_examples
 from api.app import SUBJECTS, routed
 from api.examples import EVALUATION, MANIFEST, POLICY
+from governance.types.approval import ApprovalRequest, ReviewRequest
+from governance.types.break_glass import BreakGlassRequest, BreakGlassReview
 from governance.types.evaluation import EvaluationRequest
 from governance.types.manifest import Manifest
 from governance.types.policy import Policy
+from governance.types.waiver import WaiverApproval, WaiverRequest, WaiverRevocation
 from tests.support.service import Service
 
 SNAPSHOT = Path(__file__).parents[2] / "api" / "openapi.json"
@@ -100,7 +104,19 @@ def test_there_are_routes_to_look_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "example"), [(EvaluationRequest, EVALUATION), (Manifest, MANIFEST), (Policy, POLICY)]
+    ("model", "example"),
+    [
+        (EvaluationRequest, EVALUATION),
+        (Manifest, MANIFEST),
+        (Policy, POLICY),
+        (WaiverRequest, people_examples.WAIVER),
+        (WaiverApproval, people_examples.WAIVER_APPROVAL),
+        (WaiverRevocation, people_examples.WAIVER_REVOCATION),
+        (ApprovalRequest, people_examples.APPROVAL),
+        (ReviewRequest, people_examples.REVIEW),
+        (BreakGlassRequest, people_examples.BREAK_GLASS),
+        (BreakGlassReview, people_examples.BREAK_GLASS_REVIEW),
+    ],
 )
 def test_examples_are_what_the_service_takes(model: Any, example: dict[str, Any]) -> None:
     model.model_validate(example)

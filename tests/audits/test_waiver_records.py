@@ -193,6 +193,13 @@ def test_a_term_beyond_ninety_days_is_refused_before_anything_is_kept(database: 
         assert records.listed(unit, BO) == ([], None)
 
 
+def test_a_check_that_does_not_exist_is_refused_with_its_place(database: Database) -> None:
+    bound = [{"at_least": "0.5"}]
+    with pytest.raises(InputRefused) as fault:
+        asked(database, checks=["fairness", "fairnes"], bounds={"fairness": bound, "fairnes": bound})
+    assert fault.value.pointer == "/checks/1"
+
+
 def test_a_refusal_outlives_the_attempt_with_holder_and_key(database: Database) -> None:
     one = asked(database)
     self_approver = person("ines", Role.APPROVER, key="k7")
