@@ -28,14 +28,31 @@ class RankArea(Value):
         return Fraction(int(self.doubled_wins), 2 * self.positives * self.negatives)
 
 
+class WeightedArea(Value):
+    """The area under the ROC curve of rows that have weights, from the weights of each distinct score.
+
+    ``variance`` is DeLong's over effective rows, ``(sum w)**2 / sum w**2`` of each class; null where a class has no
+    more than one.
+    """
+
+    positives: int = Field(ge=1)
+    negatives: int = Field(ge=1)
+    area: float = Field(ge=0, le=1)
+    variance: float | None = Field(ge=0)
+
+
 class PerformanceBody(Value):
-    """The measurement. ``cells`` is empty where there are neither decisions nor a threshold for scores."""
+    """The measurement. ``cells`` is empty where there are neither decisions nor a threshold for scores.
+
+    ``ranks`` are those of rows that count alike, ``weighted_area`` that of rows with weights.
+    """
 
     form: Literal["performance-cells/v1"] = "performance-cells/v1"
     rows: int = Field(ge=0)
     is_weighted: bool = False
     cells: tuple[CellCount, ...] = ()
     ranks: RankArea | None = None
+    weighted_area: WeightedArea | None = None
 
     @property
     def counts(self) -> dict[CellName, Count]:

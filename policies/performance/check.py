@@ -5,7 +5,7 @@ from governance.types.results import Measurement
 from policies.performance.judge import NOT_CHECKED, judge
 from policies.performance.params import PerformanceParams
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 
 def _measure(facts: Facts, params: PerformanceParams) -> Measurement:

@@ -47,7 +47,8 @@ def estimate(body: PerformanceBody, metric: MetricName) -> Estimate:
 
     F1 is ``2j / (1 + j)`` of the share j of true positives among all rows that are positive by label or decision, a
     rising function, so its bounds are those of j carried over. The bounds of balanced accuracy combine the two
-    Wilson intervals in squares (MOVER); those of the AUC are DeLong's on the logit scale.
+    Wilson intervals in squares (MOVER); those of the AUC are DeLong's on the logit scale, of effective rows where
+    rows have weights.
     """
     counts = body.counts
     match metric:
@@ -116,10 +117,10 @@ def _balanced(counts: Mapping[CellName, Count]) -> Estimate:
 
 
 def _auc(body: PerformanceBody) -> Estimate:
-    ranks = body.ranks
+    ranks = body.weighted_area or body.ranks
     if ranks is None:
         return _MISSING
-    area = ranks.area
+    area = Fraction(ranks.area)
     rows = min(ranks.positives, ranks.negatives)
     if ranks.variance is None:
         return Estimate(area, None, rows, Fraction(rows), "none")

@@ -115,6 +115,47 @@ def test_weighted_accuracy_is_that_of_scikit_learn_on_fewer_effective_rows(tmp_p
     assert float(result.interval.lower or "nan") == pytest.approx(bounds.lower, abs=1e-9)
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_the_weighted_area_is_that_of_scikit_learn(tmp_path: Path, suffix: str) -> None:
+    rows = sample().with_columns(w=(pl.col("score") * 2).round(3) + 0.25)
+    columns = {"label": "label", "score": "score", "weight": "w"}
+    known = facts(write(tmp_path / f"rows.{suffix}", rows), columns=columns)
+    params = PerformanceParams(metric="auc")
+    result = CHECK.judge(CHECK.measure(known, params), params)
+    y, s, w = (rows[name].to_numpy() for name in ("label", "score", "w"))
+    assert float(result.observed or "nan") == pytest.approx(sklearn.roc_auc_score(y, s, sample_weight=w), abs=1e-12)
+    assert result.interval is not None
+    assert float(result.interval.lower or "nan") < float(result.observed or "nan") < float(result.interval.upper or "0")
+
+
+def test_equal_weights_have_the_area_and_nearly_the_variance_of_rows_that_count_alike(tmp_path: Path) -> None:
+    rows = sample().with_columns(w=pl.lit(2.5))
+    params = PerformanceParams(metric="auc")
+    bodies = [
+        PerformanceBody.model_validate(
+            CHECK.measure(
+                facts(write(tmp_path / "rows.parquet", rows), columns={"label": "label", "score": "score", **weight}),
+                params,
+            ).body
+        )
+        for weight in ({}, {"weight": "w"})
+    ]
+    alike, weighted = bodies[0].ranks, bodies[1].weighted_area
+    assert alike is not None
+    assert weighted is not None
+    assert weighted.area == pytest.approx(float(alike.area), abs=1e-12)
+    assert weighted.variance == pytest.approx(alike.variance, rel=1e-9)
+    assert (weighted.positives, weighted.negatives) == (alike.positives, alike.negatives)
+
+
+def test_a_class_that_weighs_nothing_has_no_area(tmp_path: Path) -> None:
+    rows = {"label": [1] * 40 + [0] * 40, "score": [0.5] * 80, "w": [1.0] * 40 + [0.0] * 40}
+    columns = {"label": "label", "score": "score", "weight": "w"}
+    known = facts(write(tmp_path / "rows.parquet", rows), columns=columns)
+    params = PerformanceParams(metric="auc")
+    assert CHECK.judge(CHECK.measure(known, params), params).status is INSUFFICIENT
+
+
 @pytest.mark.parametrize(
     ("counts", "level", "status", "reason"),
     [
