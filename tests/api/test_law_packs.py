@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from audits.catalog import pack
 from governance.migration import upgrade
 from tests.policies.fairness.law.build import audit, fourteen_rows
 from tests.policies.fairness.law.test_ll144_check import EXCLUDED
 from tests.policies.fairness.law.test_regb import CREDIT, denied
 from tests.support.evidence import write
 from tests.support.service import Service, running
-from tests.support.story import publish, subject, upload
+from tests.support.story import subject, upload
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +28,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def answered(service: Service, name: str, path: Path, fields: dict[str, Any]) -> dict[str, Any]:
     """The gate's answer under a pack to a file of rows."""
-    document = yaml.safe_load(pack(name))
-    publish(service, document)
+    published = service.post_json(f"/v1/policy-packs/{name}/publish", {"stage": "enforce"})
+    assert published.is_success, published.text
     manifest = {
         "kind": "assay.evidence/v1",
         "subject": subject(),
