@@ -177,9 +177,7 @@ class Client:
         headers = {"Authorization": f"Bearer {poll}"} if isinstance(poll, str) else {}
         while answer.get("verdict") == "pending" and time.monotonic() < until:
             left = min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
-            answer = self._document(
-                "GET", _place_of(answer), params={"wait": left}, timeout=left + 30, headers=headers
-            )
+            answer = self._document("GET", _place_of(answer), params={"wait": left}, timeout=left + 30, headers=headers)
         return answer
 
     def bundle(self, decision_id: str) -> bytes:

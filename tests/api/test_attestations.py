@@ -10,7 +10,7 @@ from tests.support.ready import measured
 from tests.support.service import Service, running
 from tests.support.story import DIGEST, FAIR, ask, policy, publish, subject
 
-NEEDED = {"attestations": [{"kind": "dpia", "max_age": "P30D"}]}
+NEEDED: dict[str, Any] = {"attestations": [{"kind": "dpia", "max_age": "P30D"}]}
 
 
 def statement(**changes: Any) -> dict[str, Any]:

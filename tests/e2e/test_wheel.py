@@ -149,7 +149,7 @@ def test_the_installed_command_starts_and_is_not_the_checkouts(installed: Instal
 
 @dataclass(frozen=True)
 class Running:
-    """The installed service: its address, a key that may ask and publish, an author's key, and its pinned trust file."""
+    """The installed service: its address, a key that may ask and publish, an author's key, its pinned trust file."""
 
     url: str
     key: str

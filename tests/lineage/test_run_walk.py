@@ -10,7 +10,7 @@ from governance.errors import NotFound
 from governance.settings import LineageSettings
 from lineage.graph import Bounds, Direction
 from lineage.ingest import record_events
-from lineage.run_walk import RunGraph, RunQuery, WalkedRun, find_run, run_graph
+from lineage.run_walk import RunGraph, RunQuery, WalkedRun, WalkedVersion, find_run, run_graph
 from tests.lineage.material import NOON, bodies, dataset, run_event, run_id, versioned
 
 BOTH: tuple[Direction, ...] = ("upstream", "downstream")
@@ -32,6 +32,7 @@ def label(graph: RunGraph, place: int) -> str:
     node = graph.nodes[place]
     if isinstance(node, WalkedRun):
         return str(int(node.run.run_id[-4:]))
+    assert isinstance(node, WalkedVersion)
     return node.name if node.version is None else f"{node.name}@{node.version}"
 
 
