@@ -160,7 +160,8 @@ class GitLabSettings(Section):
         100, gt=0, description="Without a verdict for so long, the check fails; GitLab itself waits two minutes."
     )
     projects: dict[str, HostedModels] = Field(
-        {}, description='By the id of the project, what it deploys: `{"6": {"models": ["mlflow://models/credit-line"]}}`.'
+        {},
+        description='By the id of the project, what it deploys: `{"6": {"models": ["mlflow://models/credit-line"]}}`.',
     )
 
 
