@@ -43,7 +43,8 @@ def rotate(place: Place, purpose: Purpose, *, actor: str) -> KeyRing:
     with place.database.unit() as unit:
         journal.lock(unit)
         before = place.keys.ring()
-        ring = _follow(unit, place, before, purpose, actor=actor)
+        _require_current(unit, place, before, purpose)
+        ring = _follow(unit, before, purpose, actor=actor)
         if purpose == "checkpoint":
             _sign(unit, place, before.checkpoint, ring.checkpoint)
         # As late as can be. If the commit fails now, a key is in use that the log does not name, and nothing is lost.
@@ -73,23 +74,27 @@ def compromise(place: Place, keyid: str, *, since: datetime, actor: str) -> KeyR
         purpose = purpose_of(before, keyid)
         leaves = _first_leaf_since(unit, since) if purpose == "decision" else _largest_before(unit, since)
         in_use = keyid in {before.decision.keyid, before.checkpoint.keyid}
-        following = _follow(unit, place, before, purpose, actor=actor) if in_use else before
+        _require_current(unit, place, before, purpose)
+        following = _follow(unit, before, purpose, actor=actor) if in_use else before
         ring = compromised(following, keyid, since=since, leaves=leaves)
         keys = ring.decision_keys if purpose == "decision" else ring.checkpoint_keys
         _record(unit, "compromised", purpose, next(each for each in keys if each.key.keyid == keyid), actor=actor)
-        if in_use and purpose == "checkpoint":
+        if purpose == "checkpoint":
+            # The newest checkpoint may bear a line of this key; the next one bears none.
             _sign(unit, place, ring.checkpoint)
         place.keys.replace(ring)
     return ring
 
 
-def _follow(unit: Unit, place: Place, ring: KeyRing, purpose: Purpose, *, actor: str) -> KeyRing:
+def _require_current(unit: Unit, place: Place, ring: KeyRing, purpose: Purpose) -> None:
+    """Return when the ring holds the newest key for ``purpose`` and the log extends what was signed."""
+    require_newest(unit, purpose, (ring.decision if purpose == "decision" else ring.checkpoint).public)
+    require_extended(unit, ring, journal.size(unit), origin=place.origin, kept=place.kept)
+
+
+def _follow(unit: Unit, ring: KeyRing, purpose: Purpose, *, actor: str) -> KeyRing:
     """The ring with a fresh key for ``purpose``, and the leaf that says so."""
-    in_use = ring.decision if purpose == "decision" else ring.checkpoint
-    require_newest(unit, purpose, in_use.public)
-    size = journal.size(unit)
-    require_extended(unit, ring, size, origin=place.origin, kept=place.kept)
-    bound = size + 1 if purpose == "checkpoint" else None
+    bound = journal.size(unit) + 1 if purpose == "checkpoint" else None
     following = rotated(ring, purpose, SigningKey.generate(), now=unit.now, leaves=bound)
     keys = following.decision_keys if purpose == "decision" else following.checkpoint_keys
     _record(unit, "rotated", purpose, keys[-1], actor=actor)

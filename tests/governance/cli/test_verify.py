@@ -118,9 +118,9 @@ def test_the_default_time_is_now(folder: Path) -> None:
     assert "validity" in answer.stdout
 
 
-def test_a_verifier_needs_neither_database_nor_web_libraries() -> None:
+def test_verifiers_and_witnesses_need_neither_database_nor_web_libraries() -> None:
     code = (
-        "import sys, governance.verify\n"
+        "import sys, governance.verify, governance.pack, governance.tlog, governance.log.witness\n"
         "heavy = {'sqlalchemy', 'alembic', 'fastapi', 'httpx', 'polars', 'sklearn', 'structlog'}\n"
         "sys.exit(', '.join(heavy & {name.partition('.')[0] for name in sys.modules}) or 0)\n"
     )

@@ -14,7 +14,7 @@ from governance.database import Database
 from governance.errors import InputRefused, NotFound, ProofRejected
 from governance.log import journal
 from governance.log.checkpoint import open_checkpoint, sign_checkpoint, signer_of
-from governance.log.publish import publish
+from governance.log.publish import latest, publish
 from governance.log.rotation import Place, compromise, rotate
 from governance.log.tables import LogKeyRow
 from governance.signing.keys import KeyRing, KeyTimes
@@ -196,6 +196,22 @@ def test_a_compromised_checkpoint_key_proves_nothing_that_was_signed_since(insta
     # The same decision is proved again by the new key: its leaf never left the log.
     note = publish(instance.database, instance.keys, origin=ORIGIN, kept=instance.home / "checkpoint")
     assert signer_of(note, trust.log_keys()).keyid == instance.ring.checkpoint.keyid != keyid
+
+
+def test_proofs_go_on_after_an_earlier_checkpoint_key_is_compromised(instance: Instance) -> None:
+    """The checkpoint of the rotation bears that key's line too, and is the newest one until another is signed."""
+    sealed(instance)
+    earlier = instance.ring.checkpoint.keyid
+    at(instance, 1)
+    rotate(place(instance), "checkpoint", actor="operator")
+    at(instance, 2)
+    compromise(place(instance), earlier, since=NOW - HOUR, actor="operator")
+    trust = read_trust(instance.trust())
+    with instance.database.read_unit() as unit:
+        newest = latest(unit, trust.log_keys(), origin=ORIGIN)
+    assert newest is not None
+    assert newest.note.count("\u2014") == 1
+    assert verify_bundle(sealed(instance, 2), trust).checkpoint.size > newest.size
 
 
 def test_an_earlier_key_is_compromised_without_a_new_one(instance: Instance) -> None:
