@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -20,6 +22,8 @@ from jsonschema import Draft7Validator
 from junitparser import JUnitXml
 
 from tests.governance.formats.test_github import runner_reads, runner_sets
+from tests.support.issuer import AUDIENCE, GITHUB, GITLAB, github_claims, gitlab_claims, jwks, rsa_key, signed
+from tests.support.receiver import receiving
 from tests.support.shell import ROOT, Shell, evidence, publish, serving
 from tests.support.story import FAIR, UNFAIR
 
@@ -27,6 +31,7 @@ ACTION = ROOT / "integrations" / "github-action" / "action.yml"
 COMPONENT = ROOT / "integrations" / "gitlab-component" / "templates" / "gate.yml"
 
 COMMIT = "4f0c2e1" + "0" * 33
+KEY = rsa_key("hosts")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,17 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     for name, line in (("assay", "-m governance"), ("python3", "-c 'import sys; print(*sys.argv[1:])'")):
         (folder / "bin" / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {line} "$@"\n')
         (folder / "bin" / name).chmod(0o755)
-    with serving(folder) as started:
+    (folder / "jwks.json").write_bytes(jwks(KEY))
+    shared = {"audience": AUDIENCE, "jwks_file": str(folder / "jwks.json")}
+    bindings = {
+        "github": {"claims": {"repository_id": "74"}, "scopes": ["mlflow://models.test/*"]},
+        "gitlab": {"claims": {"project_id": "20"}, "scopes": ["mlflow://models.test/*"]},
+    }
+    issuers = [
+        {**shared, "host": host, "issuer": issuer, "bindings": [bindings[host]]}
+        for host, issuer in (("github", GITHUB), ("gitlab", GITLAB))
+    ]
+    with serving(folder, ASSAY_OIDC__ISSUERS=json.dumps(issuers)) as started:
         for name, groups in (("fair", FAIR), ("unfair", UNFAIR), ("nothing", FAIR)):
             evidence(started, name, groups)
             publish(started, name)
@@ -87,8 +102,8 @@ def evaluated(text: str, inputs: dict[str, str], steps: dict[str, dict[str, str]
     return re.sub(r"\$\{\{(.*?)\}\}", value, text)
 
 
-def run_action(shell: Shell, folder: Path, **given: str) -> Run:
-    """Run the action as a job's step."""
+def run_action(shell: Shell, folder: Path, runner: dict[str, str], **given: str) -> Run:
+    """Run the action as a job's step; ``runner`` are variables that the runner sets besides."""
     action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
     inputs = {name: str(about.get("default", "")) for name, about in action["inputs"].items()}
     named = {name.replace("_", "-"): value for name, value in given.items()}
@@ -108,6 +123,7 @@ def run_action(shell: Shell, folder: Path, **given: str) -> Run:
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=shell.folder,
             env=variables_of(shell)
+            | runner
             | {name: evaluated(str(value), inputs, steps) for name, value in step.get("env", {}).items()}
             | {
                 "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(results), "GITHUB_STEP_SUMMARY": str(summary),
@@ -125,7 +141,7 @@ def run_action(shell: Shell, folder: Path, **given: str) -> Run:
     return Run(code, output, folder, outputs, summary.read_text(encoding="utf-8"))
 
 
-def asked(shell: Shell, folder: Path, name: str, **more: str) -> Run:
+def asked(shell: Shell, folder: Path, name: str, runner: dict[str, str] | None = None, **more: str) -> Run:
     inputs = {
         "url": shell.environment["ASSAY_URL"], "key": shell.environment["ASSAY_KEY"], "model": f"{name}@1",
         "digest": f"{name}/model.bin", "namespace": "mlflow://models.test", "environment": "prod",
@@ -133,7 +149,7 @@ def asked(shell: Shell, folder: Path, name: str, **more: str) -> Run:
     }  # fmt: skip
     if name != "nothing":
         inputs["evidence"] = f"{name}/manifest.yaml"
-    return run_action(shell, folder, **(inputs | more))
+    return run_action(shell, folder, runner or {}, **(inputs | more))
 
 
 def commands(run: Run) -> list[str]:
@@ -207,6 +223,21 @@ def test_an_input_is_never_run(shell: Shell, tmp_path: Path) -> None:
     assert not list(shell.folder.rglob("pwned"))
 
 
+def test_a_job_with_an_id_token_needs_no_key(shell: Shell, tmp_path: Path) -> None:
+    token = signed(github_claims(datetime.now(UTC), repository_id="74"), KEY)
+    with receiving() as runner:
+        runner.answer = lambda request: (200 if f"audience={quote(AUDIENCE, safe='')}" in request.path else 400,
+                                         json.dumps({"value": token}).encode())  # fmt: skip
+        variables = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{runner.url}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the runner",
+        }
+        run = asked(shell, tmp_path, "fair", variables, key="", audience=AUDIENCE)
+        assert (run.code, run.outputs["verdict"]) == (0, "allow"), run.output
+        assert runner.received[0].headers["authorization"] == "Bearer of the runner"
+    assert asked(shell, tmp_path, "fair", key="").code == 5
+
+
 def test_what_is_installed_is_what_the_input_says(shell: Shell, tmp_path: Path) -> None:
     run = asked(shell, tmp_path, "fair", install="assay-governance==0.1.0")
     assert "-m pip install --quiet --disable-pip-version-check assay-governance==0.1.0" in run.output
@@ -228,7 +259,7 @@ def interpolated(**given: str) -> dict[str, Any]:
     return jobs
 
 
-def run_component(shell: Shell, folder: Path, name: str, **more: str) -> Run:
+def run_component(shell: Shell, folder: Path, name: str, *, key: str | None = None, **more: str) -> Run:
     """Run the component's job: its variables expanded, its script lines one after the other in one shell."""
     given = {
         "model": f"{name}@1", "digest": f"../{name}/model.bin", "namespace": "mlflow://models.test",
@@ -238,17 +269,22 @@ def run_component(shell: Shell, folder: Path, name: str, **more: str) -> Run:
         given["evidence"] = f"../{name}/manifest.yaml"
     (job,) = interpolated(**(given | more)).values()
     project = {
-        "ASSAY_URL": shell.environment["ASSAY_URL"], "ASSAY_KEY": shell.environment["ASSAY_KEY"],
+        "ASSAY_URL": shell.environment["ASSAY_URL"],
+        "ASSAY_KEY": shell.environment["ASSAY_KEY"] if key is None else key,
         "CI_PROJECT_PATH": "bank/credit", "CI_COMMIT_SHA": COMMIT, "CI_JOB_URL": "https://gitlab.example/jobs/17",
     }  # fmt: skip
+    (audience,) = [token["aud"] for token in job["id_tokens"].values()]
+    tokens = dict.fromkeys(
+        job["id_tokens"], signed(gitlab_claims(datetime.now(UTC), project_id="20", aud=audience), KEY)
+    )
     expanded = {
         key: re.sub(r"\$(\w+)", lambda match: project.get(match.group(1), ""), value)
         for key, value in job["variables"].items()
     }
     done = subprocess.run(
         ["bash", "-c", "set -eo pipefail\n" + "\n".join(job["script"])],
-        cwd=folder, env=variables_of(shell) | project | expanded, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False,
+        cwd=folder, env=variables_of(shell) | project | tokens | expanded, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     return Run(done.returncode, done.stdout + done.stderr, folder, {}, "")
 
@@ -274,6 +310,13 @@ def test_an_allow_passes_the_job_and_leaves_the_reports_that_it_names(shell: She
     reports = job["artifacts"]["reports"]
     assert JUnitXml.fromfile(str(project / reports["junit"])).failures == 0
     assert json.loads((project / reports["codequality"]).read_text()) == []
+
+
+def test_a_job_shows_its_id_token_where_that_is_asked(shell: Shell, project: Path) -> None:
+    shown = run_component(shell, project, "fair", key="", identity="id-token", audience=AUDIENCE)
+    assert shown.code == 0, shown.output
+    assert run_component(shell, project, "fair", key="").code == 5
+    assert run_component(shell, project, "fair", key="", identity="id-token", audience="another").code == 5
 
 
 def test_a_deny_fails_the_job_and_is_a_finding(shell: Shell, project: Path) -> None:
