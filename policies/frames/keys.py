@@ -52,7 +52,7 @@ def repeated(side: Side, *, examples: int) -> Found:
     key = pl.struct(names) if len(names) > 1 else pl.col(names[0])
     with _sliceable(side.frame.select(names), is_parquet=side.is_parquet) as sliced:
         keys = _Keys(*sliced, names, nulls_match=False)
-        hashes = np.sort(keys.hashed()[1])
+        hashes = keys.ordered_hashes()
         meeting = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         parts = _parts(meeting, _occurrences(meeting, hashes), len(names))
         del hashes
@@ -94,7 +94,7 @@ def matched(left: Side, right: Side, *, nulls_match: bool, examples: int) -> Mat
 
 
 def _matched(ours: "_Keys", theirs: "_Keys", examples: int) -> Matched:
-    others = np.sort(theirs.hashed()[1])
+    others = theirs.ordered_hashes()
     numbers, own = ours.hashed()
     meets = pl.Series(own).is_in(pl.Series(others).unique().implode()).to_numpy()
     lost = _first(numbers[~meets], examples)
@@ -132,6 +132,11 @@ class _Keys:
         for start in range(0, max(1, self.rows), size):
             part = self.frame.slice(start, size).with_row_index(_ROW, start).with_columns(key.hash().alias(_HASH))
             yield part if self.nulls_match else part.drop_nulls(self.names)
+
+    def ordered_hashes(self) -> Any:
+        """The hashes of all compared rows, in order."""
+        parts = [one.select(_HASH).collect(engine="streaming") for one in self.slices()]
+        return pl.concat(parts)[_HASH].sort().to_numpy()
 
     def hashed(self) -> tuple[Any, Any]:
         """The numbers and the hashes of all compared rows."""
