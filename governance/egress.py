@@ -143,12 +143,11 @@ def exchange(
     content: bytes = b"",
     timeout_seconds: float = 10,
     most_bytes: int = 0,
-    trust: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request and the first ``most_bytes`` of its answer; the rest is not read.
 
-    ``timeout_seconds`` is for the whole exchange, however slowly its parts arrive. ``trust`` replaces the certificate
-    authorities of the system.
+    ``timeout_seconds`` is for the whole exchange, however slowly its parts arrive. The certificate must be for the name
+    in the URL and lead to an authority of the system (or of ``SSL_CERT_FILE``).
 
     Raises:
         EgressRefused: the URL, or an address that its host stands for, is not admitted.
@@ -157,11 +156,12 @@ def exchange(
     parts = check_url(url, guard)
     backend = _GuardedBackend(guard, secure=parts.scheme == "https", until=time.monotonic() + timeout_seconds)
     limits = dict.fromkeys(("connect", "read", "write", "pool"), timeout_seconds)
-    context = trust or ssl.create_default_context()
     sent = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     try:
         with (
-            httpcore.ConnectionPool(ssl_context=context, network_backend=backend, retries=0) as pool,
+            httpcore.ConnectionPool(
+                ssl_context=ssl.create_default_context(), network_backend=backend, retries=0
+            ) as pool,
             pool.stream(method, url, headers=sent, content=content, extensions={"timeout": limits}) as answer,
         ):
             return Answer(answer.status, _first_bytes(answer.iter_stream(), most_bytes))

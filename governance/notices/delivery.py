@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 
 from governance import __version__
 from governance.canonical import canonical
@@ -55,7 +55,7 @@ class Outcome:
 class _Taken:
     claim: Claim
     url: str
-    secret: str
+    secret: SecretStr
     event_id: str
     event: dict[str, JsonValue]
     announced_at: datetime
@@ -135,7 +135,7 @@ class WebhookTask:
         if taken is None:
             return False
         now = self._database.clock()
-        outcome = send(taken.url, taken.secret, taken.event, self._settings, now=now)
+        outcome = send(taken.url, taken.secret.get_secret_value(), taken.event, self._settings, now=now)
         late = now - taken.announced_at >= timedelta(days=self._settings.give_up_days)
         dead = not outcome.delivered and (late or outcome.status == GONE)
         state = DELIVERED if outcome.delivered else DEAD if dead else QUEUED
@@ -172,7 +172,9 @@ class WebhookTask:
 def _taken(unit: Unit, row: DeliveryRow, claimed: Claim, source: str) -> _Taken:
     notice = unit.session.get_one(NoticeRow, row.notice_seq)
     hook = unit.session.get_one(WebhookRow, row.webhook_id)
-    return _Taken(claimed, hook.url, hook.secret, notice.id, cloud_event(notice, source), notice.announced_at)
+    return _Taken(
+        claimed, hook.url, SecretStr(hook.secret), notice.id, cloud_event(notice, source), notice.announced_at
+    )
 
 
 def wait_seconds(attempts: int) -> float:

@@ -3,11 +3,19 @@
 import contextlib
 import ipaddress
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,6 +186,54 @@ def test_a_receiver_that_drips_its_answer_holds_nobody_longer_than_the_limit() -
     assert time.monotonic() - start < 2
     thread.join()
     listener.close()
+
+
+def certified(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for ``name`` that is its own authority, and its key, as files."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+def test_the_certificate_must_be_for_the_name_though_the_connection_goes_to_an_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate, key = certified(tmp_path, "hooks.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *arguments: Any, **options: Any) -> Any:
+        numeric = options.get("flags") == socket.AI_NUMERICHOST
+        return real(host if numeric or host == "127.0.0.1" else "127.0.0.1", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with receiving(context) as receiver:
+        port = receiver.url.rpartition(":")[2]
+        answer = exchange("POST", f"https://hooks.example:{port}/", LOOPBACK, headers={}, content=b"told")
+        assert (answer.status, receiver.received[0].body) == (200, b"told")
+        with pytest.raises(ReceiverAway):
+            exchange("POST", f"https://others.example:{port}/", LOOPBACK, headers={}, content=b"told")
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(ReceiverAway):
+            exchange("POST", f"https://hooks.example:{port}/", LOOPBACK, headers={}, content=b"told")
+    assert len(receiver.received) == 1
 
 
 def test_a_certificate_that_nobody_trusts_ends_the_exchange() -> None:
