@@ -19,6 +19,7 @@ from governance.log.journal import size
 from lineage.events import EARLIEST, LATEST
 from lineage.identity import name_fault
 from lineage.marquez.pages import MAX_LIMIT, Page
+from lineage.marquez.runs import time_text
 from lineage.replay import VERSION
 
 
@@ -108,9 +109,12 @@ Paged = Annotated[Paging, Query()]
 
 
 def answer(document: Any, status: int = 200) -> Response:
-    """A document of Marquez's API. Text and numbers that only JSON can carry are written as events brought them."""
+    """A document of Marquez's API. Text and numbers that only JSON can carry are written as events brought them.
+
+    Instants in it are in UTC.
+    """
     try:
         content = msgspec.json.encode(document)
     except (UnicodeEncodeError, OverflowError):  # lone surrogates, integers beyond 64 bits
-        content = json.dumps(document, separators=(",", ":")).encode("ascii")
+        content = json.dumps(document, separators=(",", ":"), default=time_text).encode("ascii")
     return Response(content, status, media_type="application/json")

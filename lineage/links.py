@@ -44,6 +44,30 @@ def is_hidden() -> sa.ColumnElement[bool]:
 
 
 @cache
+def _latest_runs(dialect: str, has_instant: bool) -> Any:
+    """Of each listed job the latest run that named datasets, until ``as_of`` where an instant is asked for."""
+    mention, latest_mention = aliased(RunDatasetRow), aliased(RunDatasetRow)
+    until_then = latest_mention.first_seen <= sa.bindparam("as_of", type_=UTCDateTime) if has_instant else sa.true()
+    # In two steps: sorting by both at once, PostgreSQL goes through every run of the job.
+    time = (
+        sa.select(latest_mention.first_seen)
+        .where(latest_mention.job_id == NodeRow.id, until_then)
+        .order_by(latest_mention.first_seen.desc())
+        .limit(1)
+        .correlate(NodeRow)
+    )
+    run = (
+        sa.select(mention.run_id)
+        .join(RunRow, RunRow.id == mention.run_id)
+        .where(mention.job_id == NodeRow.id, mention.first_seen == time.scalar_subquery())
+        .order_by(RunRow.identity.desc())
+        .limit(1)
+        .correlate(NodeRow)
+    )
+    return sa.select(NodeRow.id, run.scalar_subquery()).where(listed(dialect, NodeRow.id))
+
+
+@cache
 def _hidden_nodes(dialect: str) -> Any:
     return sa.select(NodeRow.id).where(listed(dialect, NodeRow.id), is_hidden())
 
@@ -246,26 +270,13 @@ class StoredLinks:
 
     def latest_runs(self, jobs: Sequence[int]) -> dict[int, int | None]:
         """Each job's latest run that named datasets: the one whose first mention of a dataset is the latest."""
-        mention, latest_mention = aliased(RunDatasetRow), aliased(RunDatasetRow)
-        # In two steps: sorting by both at once, PostgreSQL goes through every run of the job.
-        time = (
-            sa.select(latest_mention.first_seen)
-            .where(latest_mention.job_id == NodeRow.id, until(latest_mention.first_seen, self.as_of))
-            .order_by(latest_mention.first_seen.desc())
-            .limit(1)
-            .correlate(NodeRow)
-        )
-        run = (
-            sa.select(mention.run_id)
-            .join(RunRow, RunRow.id == mention.run_id)
-            .where(mention.job_id == NodeRow.id, mention.first_seen == time.scalar_subquery())
-            .order_by(RunRow.identity.desc())
-            .limit(1)
-            .correlate(NodeRow)
-        )
-        query = sa.select(NodeRow.id, run.scalar_subquery()).where(among(self.unit, NodeRow.id, jobs))
+        dialect = self.unit.dialect
+        parameters: dict[str, Any] = {"ids": id_list(dialect, jobs)}
+        if self.as_of is not None:
+            parameters["as_of"] = self.as_of
+        rows = self.unit.session.connection().execute(_latest_runs(dialect, self.as_of is not None), parameters)
         latest: dict[int, int | None] = {}
-        latest.update((job, run) for job, run in self.unit.session.execute(query))
+        latest.update((job, run) for job, run in rows)
         return latest
 
 

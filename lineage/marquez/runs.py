@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from lineage.descriptions import evidence_of
 from lineage.fact_tables import TextRow
 from lineage.labels import location_in
 from lineage.marquez.lookup import entity_uuid
-from lineage.reading import Reader, among
+from lineage.reading import Reader, among, id_list, listed
 from lineage.state import run_state
 from lineage.tables import OUTPUT, DatasetVersionRow, NodeRow, RunDatasetRow, RunRow, VersionUseRow
 
@@ -119,19 +120,22 @@ class RunBatch:
         return self._job_versions[key]
 
     def document(self, run: int) -> dict[str, Any]:
-        """The run in Marquez's shape, without what only its events say (``args`` and facets)."""
+        """The run in Marquez's shape, without what only its events say (``args`` and facets).
+
+        Instants are in UTC and are spelled when the answer is: a page of jobs has thousands of them.
+        """
         row = self.rows[run]
         state = run_state(evidence_of(row))
         inputs, outputs = self._versions(run)
         return {
             "id": row.served_uuid or row.run_id,
-            "createdAt": time_text(row.first_event),
-            "updatedAt": time_text(row.last_event),
-            "nominalStartTime": time_text(row.nominal_start),
-            "nominalEndTime": time_text(row.nominal_end),
+            "createdAt": row.first_event,
+            "updatedAt": row.last_event,
+            "nominalStartTime": row.nominal_start,
+            "nominalEndTime": row.nominal_end,
             "state": state.state,
-            "startedAt": time_text(state.started_at),
-            "endedAt": time_text(state.ended_at),
+            "startedAt": state.started_at,
+            "endedAt": state.ended_at,
             "durationMs": state.duration_ms,
             "args": {},
             "jobVersion": self.job_version(run),
@@ -181,8 +185,7 @@ def bare_version(dataset: bytes) -> bytes:
 
 def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
     """The runs with these row ids and what lists show of them."""
-    chosen = sa.select(*_COLUMNS).where(among(unit, RunRow.id, runs))
-    batch = RunBatch({row.id: row for row in unit.session.connection().execute(chosen).all()})
+    batch = RunBatch({row.id: row for row in _rows(unit, _run_rows(unit.dialect), runs)})
     batch.named = _spelled(unit, RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id, runs)
     batch.told = _spelled(unit, VersionUseRow.run_id, VersionUseRow.role, VersionUseRow.version_id, runs)
     nodes = {node for text in set(batch.named.values()) for _, node in pairs_in(text)}
@@ -194,26 +197,50 @@ def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
 
 def _spelled(unit: Reader, run: Any, role: Any, number: Any, runs: Sequence[int]) -> dict[int, str]:
     """The pairs of role and number of each run, spelled in one text."""
-    pair = sa.cast(role, sa.Text) + ":" + sa.cast(number, sa.Text)
-    joined = sa.func.string_agg(pair, ",") if unit.dialect == "postgresql" else sa.func.group_concat(pair, ",")
-    query = sa.select(run, joined).where(among(unit, run, runs)).group_by(run)
-    rows = unit.session.connection().execute(query).all()
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in _rows(unit, _spelling(unit.dialect, run, role, number), runs)}
 
 
 def node_names(unit: Reader, nodes: set[int]) -> dict[int, NodeName]:
     """Identity and names of each node."""
-    query = sa.select(NodeRow.id, NodeRow.identity, NodeRow.namespace, NodeRow.name)
-    found = unit.session.connection().execute(query.where(among(unit, NodeRow.id, sorted(nodes)))).all()
+    found = _rows(unit, _names(unit.dialect), sorted(nodes))
     return {number: NodeName(identity, namespace, name) for number, identity, namespace, name in found}
+
+
+def _rows(unit: Reader, query: Any, ids: Sequence[int]) -> Sequence[Any]:
+    """What a query that is built once gives for the ids."""
+    return unit.session.connection().execute(query, {"ids": id_list(unit.dialect, ids)}).all()
+
+
+@cache
+def _run_rows(dialect: str) -> Any:
+    return sa.select(*_COLUMNS).where(listed(dialect, RunRow.id))
+
+
+@cache
+def _spelling(dialect: str, run: Any, role: Any, number: Any) -> Any:
+    pair = sa.cast(role, sa.Text) + ":" + sa.cast(number, sa.Text)
+    joined = sa.func.string_agg(pair, ",") if dialect == "postgresql" else sa.func.group_concat(pair, ",")
+    return sa.select(run, joined).where(listed(dialect, run)).group_by(run)
+
+
+@cache
+def _names(dialect: str) -> Any:
+    query = sa.select(NodeRow.id, NodeRow.identity, NodeRow.namespace, NodeRow.name)
+    return query.where(listed(dialect, NodeRow.id))
+
+
+@cache
+def _version_rows(dialect: str) -> Any:
+    version = DatasetVersionRow
+    return sa.select(version.id, version.node_id, version.identity).where(listed(dialect, version.id))
 
 
 def _read_versions(unit: Reader, batch: RunBatch) -> None:
     """What the runs said of versions; where one said nothing, the newest told before it ended."""
     version, connection = DatasetVersionRow, unit.session.connection()
     wanted = {number for text in set(batch.told.values()) for _, number in pairs_in(text)}
-    query = sa.select(version.id, version.node_id, version.identity).where(among(unit, version.id, sorted(wanted)))
-    batch.versions = {number: (node, identity) for number, node, identity in connection.execute(query).all()}
+    rows = _rows(unit, _version_rows(unit.dialect), sorted(wanted))
+    batch.versions = {number: (node, identity) for number, node, identity in rows}
     silent = sorted(run for run in batch.named if _is_silent(batch, run))
     if not silent:
         return
