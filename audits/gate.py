@@ -171,7 +171,7 @@ def _manifest_digest(unit: Unit, evidence: list[str], body: EvaluationRequest) -
 
 def _place(unit: Unit, body: EvaluationRequest, known: RegisteredModel | None) -> Place:
     """What decides on the policy: what the registry says of the model, else what lineage does."""
-    ancestry = StoredLineage(unit).ancestry(body.subject)
+    ancestry = StoredLineage(unit).ancestry(body.subject, as_of=unit.now)
     tier = next((node.risk_tier for node in ancestry.datasets if node.key == ancestry.subject), None)
     return Place(
         environment=body.environment,

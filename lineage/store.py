@@ -12,6 +12,7 @@ from lineage.conformance import Finding
 from lineage.events import EVENT_TYPES, Event
 from lineage.facts import usable
 from lineage.identity import namespace_identity, run_identity
+from lineage.memory import answers
 from lineage.merging import Rules
 from lineage.rules import (
     DEPLOYMENTS,
@@ -98,6 +99,7 @@ def write(unit: Unit, changes: Changes) -> dict[bytes, int]:
     Tables and rows are taken in one order by every writer, so that two of them wait for one another instead of
     deadlocking.
     """
+    answers(unit).clear()
     namespaces = merge_ids(unit, NAMESPACES, changes.of(NAMESPACES))
     named = merge_ids(unit, NODES, changes.of(NODES), namespace_id=namespaces)
     nodes = _or_none(named)

@@ -16,6 +16,7 @@ from lineage.changes import derive
 from lineage.events import Event, parse_event
 from lineage.files import event_bodies
 from lineage.marks import marks_of
+from lineage.memory import answers
 from lineage.reading import find_node
 from lineage.rules import DERIVED
 from lineage.store import insert_events, write
@@ -32,10 +33,16 @@ class StoredLineage:
     def ancestry(self, subject: Subject, *, as_of: datetime | None = None) -> Ancestry:
         """Everything upstream of the subject, as of an instant or now.
 
+        It is worked out once in a transaction: whoever asks again in it is told the same.
+
         Raises:
             Conflict: two different model versions have the subject's content digest.
         """
-        return trace(self._unit, subject, as_of)
+        known, question = answers(self._unit), ("ancestry", self._unit.sight, subject, as_of)
+        if question not in known:
+            known[question] = trace(self._unit, subject, as_of)
+        told: Ancestry = known[question]
+        return told
 
     def owners(self, subject: Subject) -> frozenset[str]:
         """Names in the ownership facets of the model version's dataset, as producers wrote them; empty without any."""

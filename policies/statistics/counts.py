@@ -77,4 +77,6 @@ class Part:
 def total(cells: Mapping[CellName, Count], names: Iterable[CellName] | None = None) -> Count:
     """The sum of the named cells, or of all."""
     wanted = cells.keys() if names is None else names
-    return sum((cells[name] for name in sorted(wanted) if name in cells), Count())
+    counts = [cells[name] for name in sorted(wanted) if name in cells]
+    # Adding exact numbers is what judging spends its time on, and most sums are of one cell or two.
+    return sum(counts[1:], counts[0]) if counts else Count()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from governance.check import LineageView
 from governance.database import Database
@@ -339,3 +340,21 @@ def test_a_file_without_events_or_with_one_that_cannot_be_placed_is_refused(tmp_
         FileLineage([tmp_path / "worse.json"])
     with pytest.raises(InputRefused, match="No such file"):
         FileLineage([tmp_path / "absent.json"])
+
+
+def test_in_one_transaction_it_is_worked_out_once_and_again_when_lineage_is_written(database: Database) -> None:
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    with database.unit() as unit:
+        record_events(unit, bodies(*training(inputs=["features"], outputs=[model()])), LineageSettings())
+        first = StoredLineage(unit).ancestry(SUBJECT, as_of=unit.now)
+        sa.event.listen(database.engine, "before_cursor_execute", count)
+        assert StoredLineage(unit).ancestry(SUBJECT, as_of=unit.now) == first
+        assert asked == []
+        sa.event.remove(database.engine, "before_cursor_execute", count)
+        record_events(unit, bodies(run_event("COMPLETE", 1, run=run_id(3), outputs=["features"])), LineageSettings())
+        again = StoredLineage(unit).ancestry(SUBJECT, as_of=unit.now)
+    assert len(again.runs) == len(first.runs) + 1
