@@ -1,19 +1,9 @@
-"""What was found about values that come again and again, and what was worked out in one transaction."""
+"""What was found about values that come again and again, by their digests. Holds no values of its own accord."""
 
 from collections.abc import Hashable
-from typing import Any, Generic, TypeVar
-
-from governance.database import ReadUnit, Unit
+from typing import Generic, TypeVar
 
 Found = TypeVar("Found")
-
-_ANSWERS = "lineage.answers"
-
-
-def answers(unit: Unit | ReadUnit) -> dict[Hashable, Any]:
-    """What was worked out from lineage in this transaction, by the question; empty again once it writes lineage."""
-    held: dict[Hashable, Any] = unit.session.info.setdefault(_ANSWERS, {})
-    return held
 
 
 class Memory(Generic[Found]):

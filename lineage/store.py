@@ -1,18 +1,17 @@
 """Writing lineage: the event log, and merging what a batch says into the derived tables. Reads are in other modules."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from governance.database import Unit
+from governance.database import ReadUnit, Unit
 from lineage.changes import Changes
 from lineage.conformance import Finding
 from lineage.events import EVENT_TYPES, Event
 from lineage.facts import usable
 from lineage.identity import namespace_identity, run_identity
-from lineage.memory import answers
 from lineage.merging import Rules
 from lineage.rules import (
     DEPLOYMENTS,
@@ -49,6 +48,14 @@ FINDINGS = Rules(FindingRow, ("event_id", "position"))
 
 NONE = 0
 """Stands for "no run", "no job" or "no mapping" where an id is part of a key; generated ids begin at 1."""
+
+_ANSWERS = "lineage.answers"
+
+
+def answers(unit: Unit | ReadUnit) -> dict[Hashable, Any]:
+    """What was worked out from lineage in this transaction, by the question; empty again once it writes lineage."""
+    held: dict[Hashable, Any] = unit.session.info.setdefault(_ANSWERS, {})
+    return held
 
 
 def insert_events(unit: Unit, events: Sequence[Event]) -> set[bytes]:

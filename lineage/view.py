@@ -16,10 +16,9 @@ from lineage.changes import derive
 from lineage.events import Event, parse_event
 from lineage.files import event_bodies
 from lineage.marks import marks_of
-from lineage.memory import answers
 from lineage.reading import find_node
 from lineage.rules import DERIVED
-from lineage.store import insert_events, write
+from lineage.store import answers, insert_events, write
 from lineage.tables import EventRow, PayloadRow
 
 
