@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from governance.types.sight import Sight
+from tests.api.test_access import scoped_routes
 from tests.lineage.material import bodies, dataset, run_event, run_id
 from tests.support.service import Service, key_for
 from tests.support.story import FAIR, ask, manifest, policy, publish, subject, submit, upload
@@ -206,3 +207,34 @@ def test_events_are_taken_from_keys_that_see_everything(told: Service, narrow: d
     (body,) = bodies(run_event(run=run_id(8)))
     for path in ("/api/v1/lineage", "/api/v1/lineage/batch"):
         assert told.http.post(path, content=body, headers=narrow).status_code == 403
+
+
+def test_no_list_names_a_model_outside_of_the_scopes(told: Service, narrow: dict[str, str]) -> None:
+    """What is known of another model: it is registered, judged, allowed, and its decision is taken back."""
+    publish(told, policy())
+    theirs = subject("fraud", digest="sha256:" + "f0" * 32)
+    owner = {"Authorization": f"Bearer {key_for(told.url, 'model_owner', subject='user:9')}"}
+    registered = {**theirs, "objective": "finds fraud", "risk_tier": "high", "owners": ["user:9"], "jurisdictions": []}
+    assert told.post_json("/v1/models", registered, **owner).is_success
+    submit(told, FAIR, subject=theirs)
+    decided = ask(told, subject=theirs).json()
+    assert decided["verdict"] == "allow"
+    approver = {"Authorization": f"Bearer {key_for(told.url, 'approver', subject='user:8')}"}
+    taken_back = {"cause": "data_recalled", "reason": "fraud is unfair after all"}
+    revoked = told.post_json(f"/v1/decisions/{decided['decision_id']}/revocations", taken_back, **approver)
+    assert revoked.is_success, revoked.text
+    whole = {"Authorization": f"Bearer {key_for(told.url, 'ci', 'model_owner')}"}
+    lists = [path for method, path in scoped_routes() if method == "GET" and "{" not in path and "lineage" not in path]
+    assert len(lists) > 3
+    named = 0
+    for path in lists:
+        asked = {"digest": theirs["digest"]} if path == "/v1/attestations" else {}
+        seen, hidden = (told.http.get(path, headers=headers, params=asked) for headers in (whole, narrow))
+        assert seen.status_code == 200, (path, seen.text)
+        assert hidden.status_code == 200 or (path == "/v1/attestations" and hidden.status_code == 404), path
+        assert "fraud" not in hidden.text, path
+        named += "fraud" in seen.text
+    assert named >= 3, "a key that sees everything is told of it"
+    for path in (f"/v1/models/{theirs['digest']}", f"/v1/decisions/{decided['decision_id']}/grants"):
+        answer = told.http.get(path, headers=narrow)
+        assert (answer.status_code, "fraud" in answer.text) == (404, False), path
