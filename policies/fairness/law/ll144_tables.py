@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import get_args
 
 from pydantic import JsonValue
@@ -58,17 +59,15 @@ def rates_of(body: PeopleBody) -> tuple[Rate, ...]:
 def tabulated(body: PeopleBody, params: LL144Params) -> tuple[Tabulated, ...]:
     """All tables: each rate, each assigned group, both ways of counting unknown people, three tables each."""
     found = []
-    for rate in rates_of(body):
-        if rate == "scoring" and all(cell.above is None for cell in body.cells):
-            continue
-        for assigned in body.assigned_groups:
-            for mode in MODES:
-                sample = sample_of(body, rate, assigned, mode=mode, sexes=params.sexes, races=params.races)
-                for name in TABLES:
-                    table = _table(body, sample.tables[name], name, params)
-                    gap = body.gap(rate, assigned, mode, name)
-                    interval = None if gap is None else gap.interval
-                    found.append(Tabulated(rate, assigned, mode, name, table, sample, interval))
+    has_scores = any(cell.above is not None for cell in body.cells)
+    rates = [rate for rate in rates_of(body) if rate == "selection" or has_scores]
+    for rate, assigned, mode in product(rates, body.assigned_groups, MODES):
+        sample = sample_of(body, rate, assigned, mode=mode, sexes=params.sexes, races=params.races)
+        for name in TABLES:
+            table = _table(body, sample.tables[name], name, params)
+            gap = body.gap(rate, assigned, mode, name)
+            interval = None if gap is None else gap.interval
+            found.append(Tabulated(rate, assigned, mode, name, table, sample, interval))
     return tuple(found)
 
 
