@@ -61,15 +61,29 @@ def check(
     trusted = read_trust(read_file(trust))
     with Client(url, key) as client:
         while True:
-            try:
-                _look(client, trusted, state, signer, submit=submit, as_json=as_json)
-            except Unreachable as fault:
-                if every is None:
-                    raise
-                complain(fault, as_json=as_json)
+            _look_or_wait(client, trusted, state, signer, submit=submit, as_json=as_json, waits=every is not None)
             if every is None:
                 return
             time.sleep(every)
+
+
+def _look_or_wait(
+    client: "Client",
+    trust: "Trust",
+    state: Path,
+    signer: "tuple[str, SigningKey] | None",
+    *,
+    submit: bool,
+    as_json: bool,
+    waits: bool,
+) -> None:
+    """One look at the log; where another follows, a log that cannot be reached is only said to be so."""
+    try:
+        _look(client, trust, state, signer, submit=submit, as_json=as_json)
+    except Unreachable as fault:
+        if not waits:
+            raise
+        complain(fault, as_json=as_json)
 
 
 def _look(
