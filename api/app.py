@@ -9,6 +9,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Lifespan
 
 from api import errors, examples
+from api.headers import SafeHeaders
 from api.names import EncodedNames
 from api.routers import (
     approvals,
@@ -153,6 +154,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.state.assay = state
     if "*" not in settings.allowed_hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    app.add_middleware(SafeHeaders)
     return app
 
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.headers import NOSNIFF
 from governance.errors import AssayError
 
 log = structlog.get_logger("assay.api")
@@ -16,7 +17,7 @@ log = structlog.get_logger("assay.api")
 
 def problem(request: Request, status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
     """One fault in the shape that the path's clients read."""
-    headers = {"Retry-After": "1"} if status in (409, 429, 503) else {}
+    headers = NOSNIFF | ({"Retry-After": "1"} if status in (409, 429, 503) else {})
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if request.url.path.startswith("/api/"):

@@ -67,7 +67,7 @@ def download(state: StateOf, sha256: SHA256) -> StreamingResponse:
     digest = f"sha256:{sha256}"
     if not state.artifacts.holds(digest):
         raise NotFound(expected="uploaded bytes", found=f"nothing under {digest}", remedy="Check the digest.")
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": f'attachment; filename="{sha256}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{sha256}"'}
     return StreamingResponse(state.artifacts.stream(digest), media_type="application/octet-stream", headers=headers)
 
 

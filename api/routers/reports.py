@@ -25,7 +25,6 @@ Format = Annotated[ReportFormat, PathParameter(description="html or json")]
 # A report is data of strangers shown as a page: nothing in it may load or run, whatever a renderer let through.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 

@@ -112,7 +112,8 @@ def test_a_name_that_was_rebound_to_the_service_is_not_answered(database_url: st
     create_ring(tmp_path / "home" / "keys")
     with TestClient(create_app(Settings(home=tmp_path / "home", database_url=database_url))) as http:
         for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example", ""):
-            assert http.get("/healthz", headers={"Host": host}).status_code == 400, host
+            refused = http.get("/healthz", headers={"Host": host})
+            assert (refused.status_code, refused.headers["x-content-type-options"]) == (400, "nosniff"), host
         assert http.get("/healthz", headers={"Host": "127.0.0.1:8377"}).status_code == 200
 
 
@@ -133,6 +134,31 @@ def test_stored_bytes_are_never_shown_as_a_page(service: Service) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/v1/policies", 200),
+        ("GET", "/api/v1/namespaces", 200),
+        ("GET", "/api/v1/namespaces/%FF", 422),
+        ("GET", "/v1/no-such-route", 404),
+        ("GET", "/v1/decisions/none", 404),
+        ("DELETE", "/v1/policies", 405),
+        ("POST", "/api/v1/lineage", 400),
+        ("GET", "/v1/faulty", 500),
+    ],
+)
+def test_no_answer_is_taken_for_something_else_than_it_says(
+    service: Service, method: str, path: str, status: int
+) -> None:
+    def faulty() -> None:
+        raise RuntimeError
+
+    service.app.add_api_route("/v1/faulty", faulty)
+    answer = service.http.request(method, path, content=b"{" if method == "POST" else None)
+    assert (answer.status_code, answer.headers.get_list("x-content-type-options")) == (status, ["nosniff"])
 
 
 # --- exports ---------------------------------------------------------------------------------------------------------
