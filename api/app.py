@@ -100,7 +100,9 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
         WrongRevision: the database is at another revision. StaleProjections: lineage must be rebuilt first.
         UsageError: the signing keys are missing, or events are to be sent on by a transport that cannot be used.
     """
-    database = Database(settings.resolved_database_url, clock=clock)
+    database = Database(
+        settings.resolved_database_url, clock=clock, statement_seconds=settings.database.statement_seconds
+    )
     require_head(database)
     signing_keys = open_keys(settings.home, settings.keys)
     signing_keys.ring()

@@ -31,6 +31,10 @@ Document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A JSON document that queries may look into."""
 
 
+QUERY_CANCELED = "57014"
+"""PostgreSQL's code of a statement that was cancelled, by its time-out or by an administrator."""
+
+
 class UTCDateTime(sa.TypeDecorator[datetime]):
     """An aware instant, kept in UTC to the microsecond; a naive one is refused, since its meaning is unknown."""
 
@@ -100,11 +104,18 @@ class ReadUnit:
 class Database:
     """The engine and its rules. Built once by an entry point and closed by it."""
 
-    def __init__(self, url: str, *, clock: Clock = system_clock, pool_size: int = 20) -> None:
-        """Prepare the engine for ``url``; no connection is made before the first unit."""
+    def __init__(
+        self, url: str, *, clock: Clock = system_clock, pool_size: int = 20, statement_seconds: float = 0
+    ) -> None:
+        """Prepare the engine for ``url``; no connection is made before the first unit.
+
+        ``statement_seconds`` is how long one statement may run on PostgreSQL; 0 sets no limit. SQLite has no limit.
+        """
         self.url = sa.make_url(url)
         self.clock = clock
         self.engine = _engine(self.url, pool_size)
+        if statement_seconds > 0 and self.dialect == "postgresql":
+            _limit_statements(self.engine, statement_seconds)
         self.sight = WHOLE
 
     def within(self, sight: Sight) -> "Database":
@@ -152,6 +163,12 @@ def _commit(session: Session) -> None:
 
 
 def _not_taken(fault: DBAPIError) -> StorageUnavailable:
+    if getattr(fault.orig, "sqlstate", None) == QUERY_CANCELED:
+        return StorageUnavailable(
+            expected="a statement that ends within ASSAY_DATABASE__STATEMENT_SECONDS",
+            found="one that was cancelled",
+            remedy="Ask for less at once, or later; if it persists, look at the database's log.",
+        )
     return StorageUnavailable(
         expected="the database to take the transaction",
         found=type(fault.orig).__name__,
@@ -189,6 +206,17 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     )
     sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _limit_statements(engine: sa.Engine, seconds: float) -> None:
+    """Let the server cancel every statement that runs longer; asked for once for each connection."""
+    milliseconds = max(1, round(seconds * 1000))
+
+    def limit(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET statement_timeout = {milliseconds}")
+        connection.commit()  # what is set in a transaction that is rolled back is forgotten
+
+    sa.event.listen(engine, "connect", limit)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

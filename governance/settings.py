@@ -65,6 +65,19 @@ class WorkSettings(Section):
     )
 
 
+class DatabaseSettings(Section):
+    """How the service uses its database."""
+
+    statement_seconds: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Longest run of one statement on PostgreSQL, waiting for locks included; then it is cancelled, its "
+        "transaction stores nothing, and the answer is 503. 0 sets no limit. SQLite has none: it runs within the "
+        "process, and its writers wait 30 seconds for one another at most.",
+    )
+
+
 class LimitSettings(Section):
     """Byte budgets of uploads and documents."""
 
@@ -211,6 +224,7 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = Field(
         ("127.0.0.1", "localhost", "[::1]"), description="Host names that requests may carry; `*` takes any."
     )
+    database: DatabaseSettings = DatabaseSettings()
     lineage: LineageSettings = LineageSettings()
     gate: GateSettings = GateSettings()
     work: WorkSettings = WorkSettings()

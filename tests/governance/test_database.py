@@ -14,7 +14,9 @@ from governance.migration import downgrade, require_head, upgrade
 
 def key(name: str) -> ServiceKeyRow:
     instant = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    return ServiceKeyRow(id=name, name=name, secret_hash=b"x", roles=["ci"], created_at=instant)
+    return ServiceKeyRow(
+        id=name, name=name, subject=name, secret_hash=b"x", roles=["ci"], scopes=["*"], created_at=instant
+    )
 
 
 def names(database: Database) -> list[str]:
@@ -78,6 +80,32 @@ def test_a_read_unit_cannot_write_on_postgresql(database: Database) -> None:
         pytest.skip("SQLite has no read-only transactions")
     with pytest.raises(sa.exc.DBAPIError), database.read_unit() as unit:
         unit.session.execute(sa.text("INSERT INTO log_node VALUES (0, 0, 'x')"))
+
+
+def test_a_statement_that_runs_too_long_is_cancelled_and_its_connection_serves_the_next(database_url: str) -> None:
+    opened = Database(database_url, statement_seconds=0.2, pool_size=1)
+    if opened.dialect != "postgresql":
+        opened.close()
+        pytest.skip("SQLite has no limit of statements")
+    for begin in (opened.read_unit, opened.unit, opened.read_unit):  # the limit outlasts a rollback
+        with pytest.raises(StorageUnavailable, match="STATEMENT_SECONDS"), begin() as unit:
+            unit.session.execute(sa.text("SELECT pg_sleep(20)"))
+    with opened.unit() as unit:
+        unit.session.add(key("a"))
+    assert names(opened) == ["a"]
+    opened.close()
+
+
+def test_what_an_unlimited_database_runs_is_not_cancelled(database_url: str) -> None:
+    opened = Database(database_url)
+    if opened.dialect == "postgresql":
+        with opened.read_unit() as unit:
+            assert unit.session.scalar(sa.text("SHOW statement_timeout")) == "0"
+    else:
+        limited = Database(database_url, statement_seconds=0.001)
+        assert names(limited) == names(opened) == []
+        limited.close()
+    opened.close()
 
 
 def test_start_up_refuses_another_revision_and_says_what_mends_it(database_url: str) -> None:
