@@ -1,5 +1,6 @@
 """The composition root: settings in, an application out."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -55,6 +56,7 @@ from audits.work import EvaluationTask
 from governance import __version__
 from governance.access.identities import Identities
 from governance.access.issuers import open_issuers
+from governance.access.rates import Rates
 from governance.artifacts import ArtifactStore
 from governance.clock import Clock, system_clock
 from governance.database import Database
@@ -113,7 +115,8 @@ def build_state(settings: Settings, *, clock: Clock = system_clock) -> State:
         install_packs(unit)
     engine = build_engine(settings, _tasks(database, context))
     identities = Identities(open_issuers(settings.oidc))
-    return State(settings, database, artifacts, context, engine, identities)
+    rates = Rates(settings.limits.requests_per_minute, clock=time.monotonic)
+    return State(settings, database, artifacts, context, engine, identities, rates)
 
 
 def build_tasks(settings: Settings, *, clock: Clock = system_clock) -> list[Task]:

@@ -46,14 +46,16 @@ def bearer_token(request: Request) -> str:
 
 
 def principal_of(request: Request) -> Principal:
-    """Who asks.
+    """Who asks; it costs one of the requests that whoever asks may send.
 
     Raises:
-        NotAuthenticated: no key or token, or one that is not valid.
+        NotAuthenticated: no key or token, or one that is not valid. TooManyRequests: none of them is left.
     """
     token = bearer_token(request)
     state = state_of(request)
-    return state.identities.principal(state.database, token)
+    principal = state.identities.principal(state.database, token)
+    state.rates.require(principal.id)
+    return principal
 
 
 PrincipalOf = Annotated[Principal, Depends(principal_of)]

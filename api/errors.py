@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.headers import NOSNIFF
-from governance.errors import AssayError
+from governance.errors import AssayError, TooManyRequests
 
 log = structlog.get_logger("assay.api")
 
@@ -46,7 +46,10 @@ def refusal(request: Request, fault: AssayError) -> JSONResponse:
     parts = {"expected": fault.expected, "found": fault.found, "remedy": fault.remedy}
     if fault.pointer is not None:
         parts["pointer"] = fault.pointer
-    return problem(request, fault.status, fault.title, fault.message, code=fault.code, **parts)
+    answer = problem(request, fault.status, fault.title, fault.message, code=fault.code, **parts)
+    if isinstance(fault, TooManyRequests):
+        answer.headers["Retry-After"] = str(fault.retry_after_seconds)
+    return answer
 
 
 def _invalid_request(request: Request, fault: Exception) -> JSONResponse:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.dependencies import bearer_token, require_whole_sight, state_of
 from governance.access.identities import Identities
+from governance.access.rates import Rates
 from governance.access.roles import Permission
 from governance.database import ReadUnit, Unit
 from governance.errors import AssayError, InputRefused, IssuerUnavailable, NotAuthenticated, NotPermitted
@@ -27,12 +28,13 @@ MOST_KEYS = 10_000
 
 
 class Admission:
-    """Which keys this process has let in; only their digests are kept."""
+    """Which keys this process has let in, and whose they are; of a key only its digest is kept."""
 
-    def __init__(self, identities: Identities) -> None:
+    def __init__(self, identities: Identities, rates: Rates) -> None:
         """Nobody yet."""
         self._identities = identities
-        self._known: set[bytes] = set()
+        self._rates = rates
+        self._known: dict[bytes, str] = {}
 
     def refusal(self, unit: Unit | ReadUnit, token: str) -> AssayError | None:
         """Why the key may not write, as the unit sees it; None when it may."""
@@ -42,33 +44,35 @@ class Admission:
             principal.require(NEEDED)
             require_whole_sight(principal)
         except (NotAuthenticated, NotPermitted, IssuerUnavailable) as fault:
-            self._known.discard(known)
+            self._known.pop(known, None)
             return fault
         if len(self._known) >= MOST_KEYS:
             self._known.clear()
-        self._known.add(known)
+        self._known[known] = principal.id
         return None
 
     async def require(self, request: Request, token: str) -> None:
-        """Return when the key was let in before, or is now.
+        """Return when the key was let in before, or is now, and its holder has a request left.
 
         Raises:
-            NotAuthenticated: it is not valid. NotPermitted: its roles do not let it write.
+            NotAuthenticated: it is not valid. NotPermitted: its roles do not let it write. TooManyRequests: none is
+            left.
         """
-        if hashlib.sha256(token.encode()).digest() not in self._known:
-            fault = await anyio.to_thread.run_sync(self._ask, request, token)
-            if fault is not None:
-                raise fault
+        holder = self._known.get(hashlib.sha256(token.encode()).digest())
+        if holder is None:
+            holder = await anyio.to_thread.run_sync(self._ask, request, token)
+        self._rates.require(holder)
 
-    def _ask(self, request: Request, token: str) -> AssayError | None:
+    def _ask(self, request: Request, token: str) -> str:
+        """The id of the holder of a key that may write."""
         database = state_of(request).database
-        try:
-            # An issuer is asked for its keys here, where no transaction waits for it.
-            self._identities.principal(database, token)
-        except (NotAuthenticated, NotPermitted, IssuerUnavailable) as fault:
-            return fault
+        # An issuer is asked for its keys here, where no transaction waits for it.
+        principal = self._identities.principal(database, token)
         with database.read_unit() as unit:
-            return self.refusal(unit, token)
+            fault = self.refusal(unit, token)
+        if fault is not None:
+            raise fault
+        return principal.id
 
 
 class IntakeRoute(APIRoute):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from audits.context import GateContext
 from governance.access.identities import Identities
+from governance.access.rates import Rates
 from governance.artifacts import ArtifactStore
 from governance.database import Database
 from governance.jobs.engine import Engine
@@ -20,3 +21,4 @@ class State:
     gate: GateContext
     engine: Engine
     identities: Identities
+    rates: Rates

@@ -3,6 +3,7 @@
 Refusals of a model are results, not errors; see ``governance.types.results``.
 """
 
+import math
 from typing import ClassVar
 
 
@@ -118,6 +119,18 @@ class Busy(AssayError):
     status = 429
     exit_code = 6
     title = "The service is busy"
+
+
+class TooManyRequests(Busy):
+    """The principal sent more requests in a minute than one may; ``retry_after_seconds`` is when it may again."""
+
+    code = "limits.requests"
+    title = "Too many requests of one principal"
+
+    def __init__(self, *, expected: str, found: str, remedy: str, retry_after_seconds: float) -> None:
+        """Keep the parts, and the seconds, rounded up, of which there is at least one."""
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+        super().__init__(expected=expected, found=found, remedy=remedy)
 
 
 class StorageUnavailable(AssayError):

@@ -79,7 +79,15 @@ class DatabaseSettings(Section):
 
 
 class LimitSettings(Section):
-    """Byte budgets of uploads and documents."""
+    """Budgets of uploads, documents and requests."""
+
+    requests_per_minute: int = Field(
+        60_000,
+        ge=0,
+        le=10_000_000,
+        description="Requests of one principal in a minute, of all its keys together, by each server process; one more "
+        "is answered by 429 with `Retry-After`. A batch of events is one request. 0 sets no limit.",
+    )
 
     artifact_bytes: int = Field(2 * 2**30, gt=0, description="Largest artifact, in bytes.")
     document_bytes: int = Field(2**20, gt=0, description="Largest manifest, policy or request body, in bytes.")

@@ -23,7 +23,7 @@ from lineage.writer import EventWriter
 async def _writing(app: FastAPI) -> AsyncIterator[dict[str, EventWriter | Admission]]:
     """One writer for each running application, so that events which wait share a commit."""
     state = app.state.assay
-    admission = Admission(state.identities)
+    admission = Admission(state.identities, state.rates)
     writer = EventWriter(state.database, state.settings.lineage, admission.refusal)
     yield {"lineage_writer": writer, "lineage_admission": admission}
     await anyio.to_thread.run_sync(writer.close)
