@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.types.ancestry import Ancestry
-from governance.types.decision import PersonsAct, WaiverUse
-from governance.types.results import CheckStatus, Verdict
+from governance.types.attestation import AttestationUse
+from governance.types.decision import PersonsAct, Preview, WaiverUse
+from governance.types.policy import PolicyReference
+from governance.types.results import CheckStatus, Reason, Verdict
+from governance.types.value import Severity
 from reports.dossier import Dossier
 from reports.render.html import render_html
 from reports.render.wording import STATUS_SIGNS, STATUS_WORDS, VERDICT_ANSWERS, instant, visible
@@ -177,7 +180,7 @@ def test_characters_that_hide_or_turn_text_are_written_out() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.text(min_size=1, max_size=40))
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40))
 def test_any_name_gives_a_well_formed_page(name: str) -> None:
     page = read_page(render_html(with_names(name)))
     assert page.all("h1")[0].text() == " ".join(f"Model audit report: {visible(name)}@{visible(name)}".split())
@@ -311,4 +314,63 @@ def test_what_people_said_is_shown() -> None:
 
 def test_a_report_without_people_has_no_tables_of_them(page: Element) -> None:
     captions = [each.text() for each in page.all("caption")]
-    assert not [caption for caption in captions if caption.startswith(("Waivers", "What people said"))]
+    of_people = ("Waivers", "What people said", "Statements", "Versions of policies")
+    assert not [caption for caption in captions if caption.startswith(of_people)]
+
+
+def _with_statements() -> Dossier:
+    """The report of a model that rests on a statement, while a version of a policy is tried that would not allow it."""
+    fine = allowed()
+    use = AttestationUse(
+        kind="dpia",
+        digest="sha256:" + "4" * 64,
+        by="user:ana",
+        name="Ana <i>A.</i>",
+        stated_at=fine.evaluated_at - timedelta(days=3),
+        expires_at=fine.evaluated_at + timedelta(days=300),
+        text="The assessment <b>covers</b> this version.",
+        reference="javascript:alert(1)",
+    )
+    stricter = Preview(
+        policy=PolicyReference(name="credit-line", version=8, digest="sha256:" + "5" * 64),
+        stage="shadow",
+        verdict=Verdict.DENY,
+        reasons=(
+            Reason(code="check.failed", check="fairness", severity=Severity.HIGH, message="The ratio is <0.9.",
+                   remediation="Train again."),
+        ),
+    )  # fmt: skip
+    milder = stricter.model_copy(update={"stage": "warn", "verdict": Verdict.ALLOW, "reasons": ()})
+    return compiled(fine.model_copy(update={"attestations": (use,), "previews": (stricter, milder)}), measurements={})
+
+
+def _table(page: Element, caption: str) -> Element:
+    (found,) = [each for each in page.all("table") if each.all("caption")[0].text().startswith(caption)]
+    return found
+
+
+def test_statements_are_shown_with_who_made_them_and_are_never_links() -> None:
+    dossier = _with_statements()
+    table = _table(read_page(render_html(dossier)), "Statements")
+    (use,) = dossier.decision.attestations
+    for words in (
+        use.kind, use.text, use.reference, use.digest, use.name, use.by, instant(use.stated_at), instant(use.expires_at)
+    ):  # fmt: skip
+        assert words in table.text()
+    assert not table.all("a", "i", "b")
+
+
+def test_what_was_tried_beside_is_shown_with_what_it_would_have_said() -> None:
+    page = read_page(render_html(_with_statements()))
+    first, second = _table(page, "Versions of policies").all("tbody")[0].all("tr")
+    for words in ("credit-line, version 8", "shadow", "deny", "fairness: The ratio is <0.9.", "sha256:" + "5" * 64):
+        assert words in first.text()
+    assert all(words in second.text() for words in ("warn", "allow", "No check speaks against it."))
+    (verdict,) = [each for each in page.all("section") if each.attributes["id"] == "verdict"]
+    assert verdict.all("strong")[0].text() == "allow"
+
+
+def test_statements_and_previews_keep_the_bytes_the_same() -> None:
+    first, second = _with_statements(), Dossier.model_validate_json(_with_statements().model_dump_json())
+    assert first.value_digest() == second.value_digest()
+    assert render_html(first) == render_html(second) == render_html(first)
