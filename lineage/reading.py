@@ -90,7 +90,7 @@ def seen(unit: Reader) -> list[sa.ColumnElement[bool]]:
         return []
     named = NodeRow.namespace + sa.literal("/") + NodeRow.name
     if unit.dialect == "sqlite":  # its LIKE ignores case; GLOB knows the same two signs, and brackets besides
-        return [sa.or_(sa.false(), *(named.op("GLOB")(scope.replace("[", "[[]")) for scope in unit.sight.scopes))]
+        return [sa.or_(sa.false(), *(named.bool_op("GLOB")(scope.replace("[", "[[]")) for scope in unit.sight.scopes))]
     signs = str.maketrans({"*": "%", "?": "_", "%": "\\%", "_": "\\_", "\\": "\\\\"})
     return [sa.or_(sa.false(), *(named.like(scope.translate(signs), escape="\\") for scope in unit.sight.scopes))]
 

@@ -16,7 +16,7 @@ from lineage.events import read_stored
 from lineage.facet_values import facets_of
 from lineage.fact_tables import DATASET_FACETS, RUN_FACETS, DeploymentRow, FacetKeysRow, FacetRow
 from lineage.identity import run_identity, stamp_after, stamp_time
-from lineage.reading import Reader, among, nodes_by_id, until
+from lineage.reading import Reader, among, nodes_by_id, seen, until
 from lineage.subjects import found_dataset
 from lineage.tables import INPUT, OUTPUT, EventRow, NodeRow, PayloadRow, RunDatasetRow, RunRow
 
@@ -30,7 +30,8 @@ class ServedModel:
     """A model version that a deployment serves.
 
     ``level`` is the lowest level of a link in its ancestry; null where nothing is known of it. ``data`` are the
-    versions upstream, each with the level of its strongest path.
+    versions upstream, each with the level of its strongest path. ``hidden`` counts the runs and versions that the unit
+    does not see, and are left out.
     """
 
     namespace: str
@@ -42,6 +43,7 @@ class ServedModel:
     training: tuple[RunNode, ...]
     data: tuple[DatasetVersion, ...]
     is_truncated: bool
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ class _Question:
 def serving(
     unit: Reader, environments: Sequence[str], as_of: datetime | None, after: tuple[str, int] | None, limit: int
 ) -> Served:
-    """At most ``limit`` deployments whose run has started and not ended, now or as of an instant."""
+    """At most ``limit`` deployments whose run has started and not ended, now or as of an instant.
+
+    A narrowed unit is given those of whose models it sees every one, with the place where they run.
+    """
     question = _Question(Known(unit, Aliases(unit, as_of), as_of))
     found: list[tuple[RunRow, RunNode, DeploymentRow]] = []
     while len(found) <= limit:
@@ -95,7 +100,10 @@ def serving(
     page = found[:limit]
     following = (page[-1][2].environment, page[-1][0].id) if len(found) > limit and page else None
     facets = _facets(question.known, page)
-    return Served(tuple(_deployment(question, run, node, facets[run.id]) for run, node, _ in page), following)
+    deployments = [_deployment(question, run, node, facets[run.id]) for run, node, _ in page]
+    # A model that got another name is shown by that one, which the query did not look at.
+    seen_whole = [each for each in deployments if all(unit.sight.sees(one.namespace, one.name) for one in each.models)]
+    return Served(tuple(seen_whole), following)
 
 
 def named_decisions(unit: Reader) -> list[tuple[str, str]]:
@@ -134,6 +142,8 @@ def _candidates(
         .order_by(DeploymentRow.environment, RunRow.id)
         .limit(limit)
     )
+    if not unit.sight.is_whole:
+        query = query.where(*_serves_what_is_seen(unit))
     if environments:
         query = query.where(DeploymentRow.environment.in_(environments))
     if after is not None:
@@ -145,6 +155,18 @@ def _candidates(
             )
         )
     return [(run, deployment) for run, deployment in unit.session.execute(query)]
+
+
+def _serves_what_is_seen(unit: Reader) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """The run reads something, and nothing that the unit does not see."""
+    read = (
+        sa.select(sa.literal(1))
+        .select_from(RunDatasetRow)
+        .join(NodeRow, NodeRow.id == RunDatasetRow.node_id)
+        .where(RunDatasetRow.run_id == RunRow.id, RunDatasetRow.role == INPUT)
+        .correlate(RunRow)
+    )
+    return read.exists(), ~read.where(~sa.and_(*seen(unit))).exists()
 
 
 def _facets(known: Known, rows: Iterable[tuple[RunRow, RunNode, DeploymentRow]]) -> dict[int, Mapping[str, Any]]:
@@ -195,6 +217,10 @@ def _model(question: _Question, run: RunRow, row: NodeRow) -> ServedModel:
     own = next((version for version in ancestry.datasets if version.key == ancestry.subject), None)
     writers = {edge.source for edge in ancestry.edges if edge.target == ancestry.subject}
     data = [version for version in ancestry.datasets if version.key != ancestry.subject]
+    training = [one for one in ancestry.runs if one.key in writers]
+    sight = question.known.unit.sight
+    seen_data = [version for version in data if sight.sees(version.namespace, version.name)]
+    seen_training = [one for one in training if sight.sees(one.job_namespace, one.job_name)]
     return ServedModel(
         namespace=row.namespace,
         name=row.name,
@@ -202,9 +228,10 @@ def _model(question: _Question, run: RunRow, row: NodeRow) -> ServedModel:
         content_digest=None if own is None else own.content_digest,
         risk_tier=None if own is None else own.risk_tier,
         level=ancestry.level,
-        training=tuple(one for one in ancestry.runs if one.key in writers),
-        data=tuple(data[:MAX_DATA]),
-        is_truncated=ancestry.truncated or len(data) > MAX_DATA,
+        training=tuple(seen_training),
+        data=tuple(seen_data[:MAX_DATA]),
+        is_truncated=ancestry.truncated or len(seen_data) > MAX_DATA,
+        hidden=len(data) - len(seen_data) + len(training) - len(seen_training),
     )
 
 

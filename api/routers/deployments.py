@@ -80,7 +80,11 @@ class DeploymentsAsked(BaseModel):
     cursor: Annotated[str | None, Query(max_length=2048, description="`next_cursor` of the page before.")] = None
 
 
-@router.get("", summary="What runs, or ran at an instant, and with which decision", dependencies=[permit("read")])
+@router.get(
+    "",
+    summary="What runs, or ran at an instant, and with which decision",
+    dependencies=[permit("read", scoped=True)],
+)
 def what_runs(unit: ReadingUnit, asked: Annotated[DeploymentsAsked, Query()]) -> dict[str, Any]:
     """Each open deployment that lineage knows, whoever told of it.
 

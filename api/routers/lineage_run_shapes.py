@@ -88,6 +88,7 @@ def _model(model: ServedModel, decision_id: str | None) -> dict[str, Any]:
         "level": model.level,
         "training": [_run(run) for run in model.training],
         "data": [_version(version) for version in model.data],
+        "hidden": model.hidden,
         "truncated": model.is_truncated,
     }
 

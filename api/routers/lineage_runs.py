@@ -79,11 +79,15 @@ class ServingAsked(BaseModel):
     cursor: PageCursor = None
 
 
-@router.get("/v1/lineage/serving", summary="What serves now, and what data is behind it", dependencies=[permit("read")])
+@router.get(
+    "/v1/lineage/serving",
+    summary="What serves now, and what data is behind it",
+    dependencies=[permit("read", scoped=True)],
+)
 def what_serves(request: Request, unit: ReadingUnit, asked: Annotated[ServingAsked, Query()]) -> Response:
     """Each open deployment with its decision, its model versions, who trained them, and every dataset version upstream.
 
-    A level says what the way from the data to the model rests on.
+    A level says what the way from the data to the model rests on; `hidden` counts what the caller does not see of it.
     """
     as_of, after = instant(asked.as_of), None
     if asked.cursor is not None:

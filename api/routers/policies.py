@@ -26,7 +26,7 @@ Document = Annotated[bytes, read_body(lambda settings: settings.limits.document_
 KEPT: dict[int | str, dict[str, Any]] = {200: {"description": "The same is recorded already, and stays as it is"}}
 
 
-@router.get("/policies", summary="Policies and what stands of them", dependencies=[permit("read")])
+@router.get("/policies", summary="Policies and what stands of them", dependencies=[permit("read", scoped=True)])
 def policies(unit: ReadingUnit) -> dict[str, Any]:
     """Every policy: the version that was enforced last, what is tried beside it, and the newest version stored."""
     published = records.by_name(records.publications(unit))
@@ -75,7 +75,7 @@ def store_policy(
     return version.document()
 
 
-@router.get("/policies/{name}/versions", summary="Versions of a policy", dependencies=[permit("read")])
+@router.get("/policies/{name}/versions", summary="Versions of a policy", dependencies=[permit("read", scoped=True)])
 def policy_versions(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
     """Every version with its author and its stage, oldest first; null is the stage of one never published."""
     stages = standing(records.publications(unit, name)).stages
@@ -86,7 +86,9 @@ def policy_versions(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
     }
 
 
-@router.get("/policies/{name}/versions/{version}", summary="One version of a policy", dependencies=[permit("read")])
+@router.get(
+    "/policies/{name}/versions/{version}", summary="One version of a policy", dependencies=[permit("read", scoped=True)]
+)
 def policy_version(unit: ReadingUnit, name: PolicyName, version: int) -> dict[str, Any]:
     """The policy, its digest and author, and every publication of this version."""
     found = records.version_of(unit, name, version)
@@ -99,7 +101,9 @@ def policy_version(unit: ReadingUnit, name: PolicyName, version: int) -> dict[st
 
 
 @router.get(
-    "/policies/{name}/versions/{version}/changes", summary="What a version changed", dependencies=[permit("read")]
+    "/policies/{name}/versions/{version}/changes",
+    summary="What a version changed",
+    dependencies=[permit("read", scoped=True)],
 )
 def version_changes(unit: ReadingUnit, name: PolicyName, version: int, since: int | None = None) -> dict[str, Any]:
     """The differences from the version `since`, or from the one before, and whether each tightens or loosens."""
@@ -133,7 +137,9 @@ def publish_version(
     return made.document()
 
 
-@router.get("/policies/{name}/publications", summary="Publications of a policy", dependencies=[permit("read")])
+@router.get(
+    "/policies/{name}/publications", summary="Publications of a policy", dependencies=[permit("read", scoped=True)]
+)
 def policy_publications(unit: ReadingUnit, name: PolicyName) -> dict[str, Any]:
     """Every version that came to a stage, by whom and why, oldest first."""
     return {"publications": [made.document() for made in records.publications(unit, name)]}

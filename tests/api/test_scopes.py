@@ -6,7 +6,7 @@ import pytest
 
 from governance.types.sight import Sight
 from tests.api.test_access import scoped_routes
-from tests.lineage.material import bodies, dataset, run_event, run_id
+from tests.lineage.material import at, bodies, dataset, facet, run_event, run_id
 from tests.support.service import Service, key_for
 from tests.support.story import FAIR, ask, manifest, policy, publish, subject, submit, upload
 
@@ -238,3 +238,86 @@ def test_no_list_names_a_model_outside_of_the_scopes(told: Service, narrow: dict
     for path in (f"/v1/models/{theirs['digest']}", f"/v1/decisions/{decided['decision_id']}/grants"):
         answer = told.http.get(path, headers=narrow)
         assert (answer.status_code, "fraud" in answer.text) == (404, False), path
+
+
+def serves(name: str, run: int, *models: str) -> dict[str, Any]:
+    facets = {"assay_deployment": facet(environment="prod", revision=name, decisionId=f"decision-{run}")}
+    inputs = [dataset(model, MODELS) for model in models]
+    outputs = [dataset(f"endpoints/{name}", "k8s://cluster")]
+    return run_event(
+        "START", 4, job=f"serve-{name}", run=run_id(run), run_facets=facets, inputs=inputs, outputs=outputs
+    )
+
+
+@pytest.fixture
+def serving(told: Service) -> Service:
+    """Five deployments: of what the key sees, of what it does not, of both, of nothing, and again of what it sees."""
+    events = [
+        serves("mine", 20, "credit-line/1"),
+        serves("theirs", 21, "fraud/1"),
+        serves("both", 22, "credit-line/1", "fraud/1"),
+        serves("nothing", 23),
+        serves("again", 24, "credit-line/1", "credit-card/1"),
+    ]
+    answer = told.http.post("/api/v1/lineage/batch", content=b"[" + b",".join(bodies(*events)) + b"]")
+    assert answer.json()["status"] == "success", answer.text
+    return told
+
+
+DEPLOYMENT_LISTS = ("/v1/deployments", "/v1/lineage/serving")
+
+
+@pytest.mark.parametrize("path", DEPLOYMENT_LISTS)
+def test_deployments_are_those_whose_models_are_all_seen(serving: Service, narrow: dict[str, str], path: str) -> None:
+    answer = serving.http.get(path, headers=narrow)
+    assert answer.status_code == 200, answer.text
+    assert {found["revision"] for found in answer.json()["deployments"]} == {"mine", "again"}
+    assert (names_nothing(answer), "fraud" in answer.text) == (True, False)
+    whole = serving.http.get(path).json()["deployments"]
+    assert {found["revision"] for found in whole} == {"mine", "theirs", "both", "nothing", "again"}
+    then = serving.http.get(path, headers=narrow, params={"as_of": at(5)}).json()["deployments"]
+    assert {found["revision"] for found in then} == {"mine", "again"}
+
+
+@pytest.mark.parametrize("path", DEPLOYMENT_LISTS)
+def test_pages_of_deployments_are_full_of_what_is_seen(serving: Service, narrow: dict[str, str], path: str) -> None:
+    first = serving.http.get(path, headers=narrow, params={"limit": 1}).json()
+    second = serving.http.get(path, headers=narrow, params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    shown = [found["revision"] for page in (first, second) for found in page["deployments"]]
+    assert (sorted(shown), second["next_cursor"]) == (["again", "mine"], None)
+
+
+def test_what_is_behind_a_deployment_is_named_where_it_is_seen_and_counted_where_not(
+    serving: Service, narrow: dict[str, str]
+) -> None:
+    def behind(headers: dict[str, str]) -> tuple[list[str], list[str], int]:
+        found = serving.http.get("/v1/deployments", headers=headers).json()["deployments"]
+        (model,) = next(each for each in found if each["revision"] == "mine")["models"]
+        training = [run["job"]["name"] for run in model["training"]]
+        return [version["name"] for version in model["data"]], training, model["hidden"]
+
+    assert behind({}) == (["features", "salaries"], ["train"], 0)
+    assert behind(narrow) == (["features"], ["train"], 1)
+    models_only = {"Authorization": f"Bearer {key_for(serving.url, 'ci', scopes=[f'{MODELS}/*'], name='models')}"}
+    assert behind(models_only) == ([], [], 3)
+
+
+def test_a_model_that_got_a_name_outside_of_the_scopes_is_not_shown_by_it(
+    serving: Service, narrow: dict[str, str]
+) -> None:
+    names = [{"namespace": MODELS, "name": "credit-line/1", "type": "TABLE"}]
+    renamed = dataset("fraud-line/1", MODELS, symlinks={"identifiers": names})
+    event = run_event("COMPLETE", 9, job="rename", run=run_id(30), outputs=[renamed])
+    assert serving.http.post("/api/v1/lineage", content=bodies(event)[0]).status_code == 201
+    for path in DEPLOYMENT_LISTS:
+        assert "fraud-line/1" in serving.http.get(path).text
+        answer = serving.http.get(path, headers=narrow)
+        assert (answer.status_code, answer.json()["deployments"]) == (200, [])
+
+
+def test_policies_are_shown_to_whoever_may_read(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    for path in ("", "/fair/versions", "/fair/versions/1", "/fair/publications"):
+        seen, whole = (told.http.get(f"/v1/policies{path}", headers=headers) for headers in (narrow, {}))
+        assert seen.status_code == 200, path
+        assert seen.json() == whole.json(), path
