@@ -32,7 +32,8 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         run_event("START", 3, run=run_id(3), job="serve", run_facets=deployment, inputs=["model"]),
     ]
     key = key_for(url, "ci")
-    with serving(create_app(settings_for(folder / "home", url))) as address:
+    # Nothing works beside the commands: what a task logs in this process would stand among what they print.
+    with serving(create_app(settings_for(folder / "home", url, work={"engine": "none"}))) as address:
         with Client(address, key) as client:
             assert client.send_events(bodies(*events))["status"] == "success"
         yield ["--url", address, "--key", key]
