@@ -24,8 +24,8 @@ LAKE = "s3://lake"
 
 @pytest.fixture
 def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
-    """A fresh service on each database."""
-    with running(tmp_path / "home", database_url) as started:
+    """A fresh service on each database, with nobody at work beside the requests, whose statements are counted."""
+    with running(tmp_path / "home", database_url, work={"engine": "none"}) as started:
         yield started
 
 
