@@ -144,7 +144,7 @@ def test_an_unknown_role_is_refused_with_those_there_are(shell: Shell) -> None:
 
 def test_an_error_is_json_where_that_was_asked(shell: Shell) -> None:
     refused = shell.run("keys", "create", "--name", "x", "--role", "emperor", "--json")
-    assert json.loads(refused.stderr)["error"]["code"] == "usage"
+    assert json.loads(refused.stderr)["error"]["code"] == "input.refused"
 
 
 def test_serving_an_older_database_is_refused_with_the_command_that_mends_it(shell: Shell, tmp_path: Path) -> None:
