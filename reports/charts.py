@@ -18,6 +18,9 @@ ChartStyle = Literal["axis", "grid", "limit", "whisker", "mark", "hollow", "outs
 GraphStyle = Literal["box", "model", "run", "edge", "loose", "node"]
 Style = ChartStyle | GraphStyle | Literal["label", "small"]
 
+SMALLEST_SPAN = 1e-9
+"""Numbers that lie closer together than this are drawn as one: no reader tells them apart, and ticks would repeat."""
+
 MAX_ROWS = 24
 """Rows of one chart; the rest is counted on it and stands in the table."""
 
@@ -179,7 +182,7 @@ class _Axis:
         parity = [1.0] if "ratio" in rows[0].figure.name.split("_") else []
         numbers = [*numbers, *limits, *parity, 0.0]
         low, high = min(numbers), max(numbers)
-        if low == high:
+        if high - low < SMALLEST_SPAN:
             high = low + 1
         step = _nice((high - low) / 5)
         first, last = floor(low / step), -floor(-high / step)
@@ -212,7 +215,7 @@ def _nice(step: float) -> float:
 def _label(row: _Row, y: float) -> list[Shape]:
     value = short(row.figure.value)
     # Longer numbers would leave the picture; the table has every digit.
-    value = value if len(value) <= 13 else f"{row.value:.4g}"
+    value = value if len(value) <= 12 else f"{row.value:.4g}"
     return [
         Shape("text", "label", LABEL - 12, y + 4, text=cut_name(row.label, 26), anchor="end", hint=row.label),
         Shape("text", "small", WIDTH - RIGHT + 12, y + 4, text=value),

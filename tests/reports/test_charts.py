@@ -1,7 +1,7 @@
 """Charts: right places, nothing outside the picture, and readable without colour."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from governance.types.ancestry import Ancestry
@@ -141,6 +141,8 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
     numbers,
     st.sampled_from(["feature", "sex"]),
 )
+@example([(0.0, 0.0, 0.0), (0.0, 0.0, 5e-324)], 0.0, "sex")
+@example([(0.0, 0.0, 0.0), (-1000000.4375, 0.0, 0.0)], 0.0, "sex")
 def test_any_numbers_stay_inside_the_picture(rows: list[tuple[float, float, float]], limit: float, key: str) -> None:
     figures = [
         Figure(
