@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from fairlearn.metrics import MetricFrame
 from sklearn.calibration import calibration_curve
 
 from governance.types.results import CheckResult, CheckStatus
@@ -44,6 +45,24 @@ def test_the_error_of_each_group_is_that_of_scikit_learns_curve(tmp_path: Path) 
         observed, stated = calibration_curve(own["label"], own["score"], n_bins=10, strategy="quantile")
         # The bands of both have about a tenth of the rows each.
         assert float(one["expected_calibration_error"]) == pytest.approx(np.abs(observed - stated).mean(), abs=0.004)
+
+
+def in_tenths(label: Any, score: Any) -> float:
+    """The mean distance of observed and stated share over ten parts of the rows in the order of their scores."""
+    truth, stated = np.asarray(label, dtype=float), np.asarray(score, dtype=float)
+    parts = np.array_split(np.argsort(stated, kind="stable"), 10)
+    return float(sum(len(part) * abs(truth[part].mean() - stated[part].mean()) for part in parts) / len(truth))
+
+
+def test_the_error_of_each_group_is_that_of_its_rows_in_fairlearns_frame(tmp_path: Path) -> None:
+    frame = sample(4000, off=0.1)
+    details: Any = judged(tmp_path, frame).details
+    oracle = MetricFrame(
+        metrics=in_tenths, y_true=frame["label"], y_pred=frame["score"], sensitive_features=frame["group"].to_numpy()
+    ).by_group
+    for one in details["tables"]["group"]["groups"]:
+        expected = oracle[one["group"]["group"]]
+        assert float(one["expected_calibration_error"]) == pytest.approx(expected, abs=0.004)
 
 
 @pytest.mark.parametrize(
