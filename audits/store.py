@@ -58,7 +58,14 @@ def body_of(unit: AnyUnit, name: str) -> bytes:
     row = unit.session.get(DocumentRow, name)
     if row is None:
         raise NotFound(expected="the digest of a stored document", found=name, remedy="Check the digest.")
+    _hold(unit, row)
     return row.body
+
+
+def _hold(unit: AnyUnit, row: Row) -> None:
+    """Read a row once in a transaction that writes; a view that goes through many rows holds none."""
+    if isinstance(unit, Unit):
+        unit.hold(row)
 
 
 def bodies_of(unit: AnyUnit, names: Collection[str]) -> dict[str, bytes]:
@@ -105,6 +112,7 @@ def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
     row = unit.session.get(EvidenceRow, name)
     if row is None or not (unit.sight.is_whole or _sees(unit, fetch(unit, row.manifest_digest, Manifest).subject)):
         raise NotFound(expected="submitted evidence", found=name, remedy="Submit it first: POST /v1/evidence.")
+    _hold(unit, row)
     return row
 
 

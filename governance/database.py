@@ -80,6 +80,14 @@ class Unit:
     dialect: str
     sight: Sight = WHOLE
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
+    _held: list[object] = field(default_factory=list)
+
+    def hold(self, row: object) -> None:
+        """Keep a row that never changes until the transaction ends, so that the session reads it once.
+
+        A session forgets a row that nobody holds, and asks the database for it again.
+        """
+        self._held.append(row)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` when the transaction is committed, and never if it is not."""
