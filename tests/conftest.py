@@ -63,7 +63,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fresh_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
-    """The URL of a fresh, migrated database: a file in ``folder``, or a database of the session's server."""
+    """The URL of a fresh, migrated database: a file in ``folder``, or a database of the session's server.
+
+    The server's lie in memory, ten megabytes each; they are dropped when the fixture or test that asked is done.
+    """
     if kind == "sqlite":
         path = folder / "assay.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
@@ -71,6 +74,7 @@ def fresh_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     server: Server = request.getfixturevalue("postgres_server")
     name = f"assay_{os.getpid()}_{next(_numbers)}"
     server.execute(f"CREATE DATABASE {name} TEMPLATE assay_template STRATEGY file_copy")
+    request.addfinalizer(lambda: server.execute(f"DROP DATABASE {name} WITH (FORCE)"))
     return server.url(name)
 
 
