@@ -24,7 +24,7 @@ from lineage.transports import client_event
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
 SPEAKER = Speaker("assay://gate.example", "assay://gate.example/versions/1.2.3", "https://gate.example:8443/assay")
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
 
 
 def outcome(check: str, status: CheckStatus, *figures: Figure, **parts: Any) -> CheckOutcome:
