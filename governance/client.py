@@ -147,6 +147,17 @@ class Client:
         """The JSON object at ``path``; a parameter with several values is repeated."""
         return self._document("GET", path, params={k: v for k, v in parameters.items() if v is not None})
 
+    def pages(self, path: str, member: str, /, **parameters: Parameter) -> list[dict[str, Any]]:
+        """Everything that the list at ``path`` gives under ``member``, page by page."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(path, cursor=cursor, limit=100, **parameters)
+            found += page[member]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
+
     def post(self, path: str, document: Mapping[str, Any], **headers: str) -> dict[str, Any]:
         """The JSON object that the service answers to ``document``; underscores in names of headers are hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -6,7 +6,6 @@ from urllib.parse import quote
 import typer
 
 from governance.cli.output import CHECK_COLUMNS, JSON_HELP, KEY, URL, check_rows, print_json, print_table
-from governance.cli.waiver import pages
 from governance.client import Client
 from governance.errors import InputRefused
 
@@ -24,7 +23,7 @@ def waiting(
 ) -> int:
     """List evaluations that wait for an approval or a review, oldest first."""
     with Client(url, key) as client:
-        found = pages(client, "/v1/gate/evaluations", "evaluations", state="awaiting")
+        found = client.pages("/v1/gate/evaluations", "evaluations", state="awaiting")
     if as_json:
         print_json({"evaluations": found})
         return 0

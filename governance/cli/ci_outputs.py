@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from governance import __version__
-from governance.errors import UsageError
+from governance.cli.output import write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def write_outputs(answers: Sequence[dict[str, Any]], wanted: Wanted, *, on_error
     ]
     for path, form in forms:
         if path is not None:
-            _write(path, form(), append=False)
+            write_file(path, form().encode())
     if wanted.github:
         _tell_github(answers, on_error=on_error)
 
@@ -75,7 +75,7 @@ def _tell_github(answers: Sequence[dict[str, Any]], *, on_error: bool) -> None:
         typer.echo(line, err=on_error)
     summary, results = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_OUTPUT")
     if summary:
-        _write(Path(summary), markdown(answers) + "\n", append=True)
+        write_file(Path(summary), f"{markdown(answers)}\n".encode(), append=True)
     if results:
         first = answers[0]
         values = {
@@ -84,16 +84,5 @@ def _tell_github(answers: Sequence[dict[str, Any]], *, on_error: bool) -> None:
             "digest": ",".join(str(answer["subject"]["digest"]) for answer in answers),
             "valid-until": str(first.get("valid_until") or "") if len(answers) == 1 else "",
         }
-        _write(Path(results), outputs(values, delimiter=f"assay-{secrets.token_hex(16)}"), append=True)
-
-
-def _write(path: Path, text: str, *, append: bool) -> None:
-    try:
-        with path.open("a" if append else "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as fault:
-        raise UsageError(
-            expected=f"to write {path}",
-            found=fault.strerror or type(fault).__name__,
-            remedy="Name a file in a folder that is there.",
-        ) from fault
+        told = outputs(values, delimiter=f"assay-{secrets.token_hex(16)}")
+        write_file(Path(results), told.encode(), append=True)

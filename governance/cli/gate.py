@@ -1,7 +1,6 @@
 """``assay gate``: ask whether models may be deployed, and believe the answers only when their proof holds."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from governance.cli.ci_outputs import Wanted, write_outputs
-from governance.cli.output import CHECK_COLUMNS, JSON_HELP, KEY, URL, check_rows, print_json, print_table
+from governance.cli.output import (
+    CHECK_COLUMNS,
+    JSON_HELP,
+    KEY,
+    URL,
+    check_rows,
+    digest_of,
+    model_version,
+    print_json,
+    print_table,
+    write_file,
+)
 from governance.errors import AssayError, ProofRejected, UsageError
 
 if TYPE_CHECKING:
@@ -138,7 +148,7 @@ def _answer(client: "Client", asked: Asked, pinned: "Trust | None", *, wait: flo
         return answer | {"verified": False, "verdict": claim if claim == "pending" else "unproved"}
     proof = client.bundle(answer["decision_id"])
     if asked.bundle is not None:
-        _write_bundle(asked.bundle, proof)
+        write_file(asked.bundle, proof)
     if pinned is not None:
         _verify(proof, pinned, answer, request)
     return answer | {"verified": pinned is not None}
@@ -198,14 +208,10 @@ def _request(
     context: dict[str, str],
     dry_run: bool,
 ) -> "EvaluationRequest":
-    from governance.localfiles import file_digest
     from governance.types.evaluation import EvaluationRequest
     from governance.types.value import parse_value
 
-    name, at, version = model.rpartition("@")
-    if not at or not name or not version:
-        raise UsageError(expected="MODEL@VERSION", found=repr(model), remedy="Name both, such as credit-line@7.")
-    known = re.fullmatch(r"sha256:[0-9a-f]{64}", digest) is not None
+    name, version = model_version(model)
     return parse_value(
         EvaluationRequest,
         {
@@ -213,7 +219,7 @@ def _request(
                 "namespace": namespace,
                 "name": name,
                 "version": version,
-                "digest": digest if known else file_digest(Path(digest)),
+                "digest": digest_of(digest),
             },
             "environment": environment,
             "policy": policy,
@@ -237,17 +243,6 @@ def _pinned(path: Path | None) -> "Trust | None":
             expected=f"a readable trust file {path}",
             found=fault.strerror or type(fault).__name__,
             remedy="Get it from the service's operator: `assay keys trust`.",
-        ) from fault
-
-
-def _write_bundle(path: Path, proof: bytes) -> None:
-    try:
-        path.write_bytes(proof)
-    except OSError as fault:
-        raise UsageError(
-            expected=f"to write {path}",
-            found=fault.strerror or type(fault).__name__,
-            remedy="Name a file in a folder that is there.",
         ) from fault
 
 

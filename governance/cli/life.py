@@ -162,17 +162,10 @@ def list_deployments(
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> int:
     """List what runs, or ran, and what its decision is worth. Exit code 1 where one runs without a valid decision."""
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
     with Client(url, key) as client:
-        while True:
-            page = client.get(
-                "/v1/deployments", environment=environment, as_of=as_of, undecided=undecided, cursor=cursor
-            )
-            found += page["deployments"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
+        found = client.pages(
+            "/v1/deployments", "deployments", environment=environment, as_of=as_of, undecided=undecided
+        )
     if as_json:
         print_json({"deployments": found})
     else:

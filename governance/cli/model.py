@@ -54,15 +54,8 @@ def list_models(
     as_json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> int:
     """List registered versions in the order of their registration."""
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
     with Client(url, key) as client:
-        while True:
-            page = client.get("/v1/models", name=name, namespace=namespace, cursor=cursor, limit=1000)
-            found += page["models"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
+        found = client.pages("/v1/models", "models", name=name, namespace=namespace)
     if as_json:
         print_json({"models": found})
     else:

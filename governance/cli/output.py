@@ -48,6 +48,23 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console(width=None if has_width else 150).print(table)
 
 
+def write_file(path: Path, content: bytes, *, append: bool = False) -> None:
+    """Write the file, or write on at its end.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        with path.open("ab" if append else "wb") as file:
+            file.write(content)
+    except OSError as fault:
+        raise UsageError(
+            expected=f"to write {path}",
+            found=fault.strerror or type(fault).__name__,
+            remedy="Name a file in a folder that is there.",
+        ) from fault
+
+
 def digest_of(text: str) -> str:
     """The digest itself, or that of the file called so."""
     if re.fullmatch(r"sha256:[0-9a-f]{64}", text):

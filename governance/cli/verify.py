@@ -1,13 +1,12 @@
 """``assay verify``: whether a decision's bundle proves what it says, offline."""
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from governance.cli.output import JSON_HELP, print_json, print_table
+from governance.cli.output import JSON_HELP, digest_of, print_json, print_table
 from governance.errors import UsageError
 from governance.types.results import Verdict
 
@@ -37,7 +36,7 @@ def verify(
         read_trust(read_file(trust)),
         witnesses=open_witnesses(witness),
         cosignatures=cosignatures,
-        subject_digest=_subject_digest(digest),
+        subject_digest=None if digest is None else digest_of(digest),
         environment=env,
         at=datetime.now(UTC) if at is None else instant(at),
     )
@@ -79,15 +78,6 @@ def read_file(path: Path) -> bytes:
             found=fault.strerror or type(fault).__name__,
             remedy="Check the path.",
         ) from fault
-
-
-def _subject_digest(text: str | None) -> str | None:
-    """The digest itself, or that of the file called so."""
-    if text is None or re.fullmatch(r"sha256:[0-9a-f]{64}", text):
-        return text
-    from governance.localfiles import file_digest
-
-    return file_digest(Path(text))
 
 
 def instant(text: str) -> datetime:

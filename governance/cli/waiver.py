@@ -76,7 +76,7 @@ def list_waivers(
 ) -> int:
     """List waivers in the order in which they were asked for, with how each stands now."""
     with Client(url, key) as client:
-        found = pages(client, "/v1/waivers", "waivers", environment=environment)
+        found = client.pages("/v1/waivers", "waivers", environment=environment)
     if as_json:
         print_json({"waivers": found})
         return 0
@@ -99,18 +99,6 @@ def show(
     with Client(url, key) as client:
         _show(client.get(f"/v1/waivers/{quote(waiver, safe='')}"), as_json=as_json)
     return 0
-
-
-def pages(client: Client, path: str, name: str, **parameters: str | bool | None) -> list[dict[str, Any]]:
-    """Everything that a list gives, page by page."""
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        page = client.get(path, cursor=cursor, limit=100, **parameters)
-        found += page[name]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
 
 
 def _model(waiver: dict[str, Any]) -> str:
