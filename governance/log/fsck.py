@@ -36,17 +36,21 @@ def leaves_of(unit: ReadUnit, kind: str) -> dict[int, bytes]:
     return found
 
 
-def kind_fault(unit: ReadUnit, kind: str, expected: Iterable[tuple[int | None, bytes | None]]) -> Fault | None:
+def kind_fault(
+    unit: ReadUnit, kind: str, expected: Iterable[tuple[int | None, bytes | None]], *, called: str | None = None
+) -> Fault | None:
     """The first difference between the leaves of a kind and those that its rows give; None where there is none.
 
-    ``expected`` are index and body, of each row; a body of None is a row that contradicts itself.
+    ``expected`` are index and body, of each row; a body of None is a row that contradicts itself. ``called`` is what
+    a fault calls such a row.
     """
     logged = leaves_of(unit, kind)
+    what = called or f"a record of kind {kind}"
     bad = []
     for index, body in expected:
         if index is None or body is None or logged.pop(index, None) != body:
-            bad.append(Fault(index or 0, f"a record of kind {kind} is not what its leaf says"))
-    bad += [Fault(index, f"the log holds a record of kind {kind} that the database does not") for index in logged]
+            bad.append(Fault(index or 0, f"{what} is not what its leaf says"))
+    bad += [Fault(index, f"the log holds {what} that the database does not") for index in logged]
     return min(bad, default=None)
 
 

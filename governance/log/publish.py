@@ -4,14 +4,13 @@ The last one is kept in the database and in a file outside it, so that a databas
 noticed before a second story about the same leaves is signed.
 """
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from governance.database import Database, ReadUnit, Unit
+from governance.durable import replace_file
 from governance.errors import AssayError, InputRefused, ProofRejected, StorageUnavailable
 from governance.log import journal
 from governance.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -154,15 +153,7 @@ def keep(path: Path, note: str) -> None:
     """Replace the file at once and durably: a crash leaves the old note or the new one, never half of one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".checkpoint-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        replace_file(path, note.encode())
     except OSError as fault:
         raise _file_fault(path, fault) from fault
 

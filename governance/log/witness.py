@@ -1,11 +1,10 @@
 """What a witness does: it keeps the last checkpoint it saw, and vouches only for one that extends it."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from governance.durable import replace_file
 from governance.errors import ProofRejected, UsageError
 from governance.log.checkpoint import Checkpoint, open_checkpoint, trimmed
 from governance.log.merkle import verify_consistency
@@ -61,15 +60,7 @@ def keep_last(path: Path, note: str) -> None:
         UsageError: the folder cannot be written.
     """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        replace_file(path, note.encode())
     except OSError as fault:
         raise UsageError(
             expected=f"to write {path}",

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +9,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from governance.canonical import canonical
+from governance.durable import replace_file
 from governance.errors import UsageError
 from governance.settings import KeySettings
 from governance.signing.keys import KeyRing, SigningKey, key_in, no_signing_key, store_key
@@ -121,15 +120,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _replace(path: Path, content: bytes) -> None:
     """Replace a file at once and durably; like the one before, its owner alone may read it."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".ring-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        replace_file(path, content)
     except OSError as fault:
         raise UsageError(
             expected=f"to replace {path}",
