@@ -79,6 +79,21 @@ def cursor_values(given: str, kinds: Sequence[type[str] | type[int]]) -> tuple[A
     return tuple(values)
 
 
+def place_in_log(cursor: str | None) -> int:
+    """The index in the log after which a page begins, as its cursor says; before the first where there is none.
+
+    Raises:
+        InputRefused: it is none that an answer gave.
+    """
+    index: int = -1 if cursor is None else cursor_values(cursor, (int,))[0]
+    return index
+
+
+def next_cursor(following: str | int | None) -> str | None:
+    """The cursor of a page that ends with one value; null where nothing follows."""
+    return None if following is None else cursor_text([following])
+
+
 def instant(asked: datetime | None, pointer: str = "as_of") -> datetime | None:
     """The instant that was asked for, read as UTC where it names no zone.
 

@@ -5,7 +5,6 @@ statement that returns the ids of the same fields, over a table that links them 
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.databases import on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -26,7 +26,6 @@ from lineage.reading import find_node
 from lineage.replay import require_current
 from tests.lineage.material import bodies, dataset_event, run_event, run_id
 from tests.lineage.test_columns import LAKE, mapped, tagged
-from tests.support.postgres import running_server
 from tests.support.service import Service, running
 
 FIELDS = ("a", "b", "c")
@@ -38,12 +37,7 @@ WAYS: tuple[tuple[Direction, str], ...] = (("upstream", f"chain0_{LAYERS}"), ("d
 
 def run() -> list[Row]:
     """Three rows a database and direction: the walk, the whole answer with tags, and the answer over HTTP."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _rows("SQLite", f"sqlite:///{Path(folder) / 'assay.db'}", Path(folder))
-    with running_server() as server, tempfile.TemporaryDirectory() as folder:
-        server.execute("CREATE DATABASE bench")
-        rows += _rows("PostgreSQL", server.url("bench"), Path(folder))
-    return rows
+    return on_both(_rows)
 
 
 def _rows(name: str, url: str, folder: Path) -> list[Row]:

@@ -1,19 +1,18 @@
 """The gate on evidence that is at hand, with a million decisions stored, against an answer that reads one policy."""
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.databases import on_both
 from benchmarks.report import Row
 from governance.database import Unit
 from governance.log import journal
 from governance.log.journal import Leaf
 from governance.migration import upgrade
-from tests.support.postgres import running_server
 from tests.support.service import Service, running
 from tests.support.story import FAIR, ask, policy, publish, submit
 
@@ -24,17 +23,13 @@ REQUESTS = 150
 
 def run() -> list[Row]:
     """One row a database: the 95th percentile of a verdict, and its ratio to that of a read."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "assay.db"
-        upgrade(f"sqlite:///{path}")
-        with running(Path(folder) / "home", f"sqlite:///{path}") as service:
-            rows = [_row("SQLite", service)]
-    with running_server() as server, tempfile.TemporaryDirectory() as folder:
-        server.execute("CREATE DATABASE bench")
-        upgrade(server.url("bench"))
-        with running(Path(folder) / "home", server.url("bench")) as service:
-            rows.append(_row("PostgreSQL, fsync off", service))
-    return rows
+    return on_both(_rows, postgres="PostgreSQL, fsync off")
+
+
+def _rows(name: str, url: str, folder: Path) -> list[Row]:
+    upgrade(url)
+    with running(folder / "home", url) as service:
+        return [_row(name, service)]
 
 
 def _row(name: str, service: Service) -> Row:

@@ -6,7 +6,6 @@ jobs. Each list is asked for its first, its middle and its last page, with ``tot
 
 import gc
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from benchmarks.databases import on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -25,7 +25,6 @@ from lineage.events import parse_event
 from lineage.replay import require_current
 from lineage.store import insert_events, write
 from tests.lineage.material import body, dataset, run_event, run_id
-from tests.support.postgres import running_server
 from tests.support.service import Service, running
 
 JOBS = 5_000
@@ -71,12 +70,7 @@ LISTS = (
 
 def run() -> list[Row]:
     """A row for each list and database."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _rows("SQLite", f"sqlite:///{Path(folder) / 'assay.db'}", Path(folder))
-    with running_server() as server, tempfile.TemporaryDirectory() as folder:
-        server.execute("CREATE DATABASE bench")
-        rows += _rows("PostgreSQL", server.url("bench"), Path(folder))
-    return rows
+    return on_both(_rows)
 
 
 def _rows(name: str, url: str, folder: Path) -> list[Row]:

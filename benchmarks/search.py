@@ -5,7 +5,6 @@ few nodes have both, a word that a tenth of all nodes has, a field, a tag with a
 """
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.databases import on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -24,7 +24,6 @@ from lineage.replay import require_current
 from lineage.search_index import index_changes
 from lineage.store import insert_events, write
 from tests.lineage.material import body, dataset, run_event, run_id
-from tests.support.postgres import running_server
 from tests.support.service import Service, running
 
 JOBS = 20_000
@@ -57,12 +56,7 @@ QUESTIONS = (
 
 def run() -> list[Row]:
     """A row for each question and database."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _rows("SQLite", f"sqlite:///{Path(folder) / 'assay.db'}", Path(folder))
-    with running_server() as server, tempfile.TemporaryDirectory() as folder:
-        server.execute("CREATE DATABASE bench")
-        rows += _rows("PostgreSQL", server.url("bench"), Path(folder))
-    return rows
+    return on_both(_rows)
 
 
 def _rows(name: str, url: str, folder: Path) -> list[Row]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from api import examples, people_examples
-from api.answers import cursor_text, cursor_values
+from api.answers import cursor_text, cursor_values, next_cursor, place_in_log
 from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, StateOf, permit
 from api.state import State
@@ -45,7 +45,7 @@ def evaluations(
     found, following = records.awaiting(unit, principal, after=after, limit=asked.limit)
     return {
         "evaluations": [{"requested_by": row.principal, **row.request, **pending(unit, row)} for row in found],
-        "next_cursor": None if following is None else cursor_text([following]),
+        "next_cursor": next_cursor(following),
     }
 
 
@@ -98,7 +98,7 @@ def review(
 @router.get("/gate/refusals", summary="Acts that were refused", dependencies=[permit("read")])
 def refused(unit: ReadingUnit, limit: Rows = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Acts of people that the rules refused, as approving one's own waiver, in the order of the log."""
-    after = -1 if cursor is None else cursor_values(cursor, (int,))[0]
+    after = place_in_log(cursor)
     found = refusals(unit, after=after, limit=limit)
     return {
         "refusals": [one.document() for one in found],

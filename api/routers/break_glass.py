@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from api import examples, people_examples
-from api.answers import cursor_text, cursor_values
+from api.answers import next_cursor, place_in_log
 from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, permit
 from audits import break_glass as records
@@ -54,11 +54,11 @@ def break_glass(database: DatabaseOf, principal: PrincipalOf, body: Document) ->
 @router.get("/break-glass", summary="Break-glass grants", dependencies=[permit("read", scoped=True)])
 def grants(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[GrantsAsked, Query()]) -> dict[str, Any]:
     """In the order in which they were given; `open=true` leaves out those that were reviewed."""
-    after = -1 if asked.cursor is None else cursor_values(asked.cursor, (int,))[0]
+    after = place_in_log(asked.cursor)
     found, following = records.listed(unit, principal, only_open=asked.open, after=after, limit=asked.limit)
     return {
         "grants": [_answer(one, unit.now) for one in found],
-        "next_cursor": None if following is None else cursor_text([following]),
+        "next_cursor": next_cursor(following),
     }
 
 

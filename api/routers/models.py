@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from api import examples
-from api.answers import cursor_text, cursor_values
+from api.answers import next_cursor, place_in_log
 from api.body import read_body
 from api.dependencies import PrincipalOf, ReadingUnit, WriteUnit, permit
 from governance.canonical import read_json
@@ -54,7 +54,7 @@ class ModelsAsked(BaseModel):
 @router.get("", summary="Registered model versions", dependencies=[permit("read", scoped=True)])
 def models(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[ModelsAsked, Query()]) -> dict[str, Any]:
     """In the order of their registration, those of a namespace or name where one is given."""
-    after = -1 if asked.cursor is None else cursor_values(asked.cursor, (int,))[0]
+    after = place_in_log(asked.cursor)
     if any(given is not None and name_fault(given) is not None for given in (asked.namespace, asked.name)):
         return {"models": [], "next_cursor": None}
     found, following = registry.models(
@@ -62,7 +62,7 @@ def models(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[ModelsAsk
     )
     return {
         "models": [_document(model) for model in found],
-        "next_cursor": None if following is None else cursor_text([following]),
+        "next_cursor": next_cursor(following),
     }
 
 

@@ -7,14 +7,13 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from api import examples, people_examples
-from api.answers import cursor_text, cursor_values
+from api.answers import next_cursor, place_in_log
 from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, permit
 from audits import waiver_records as records
 from audits.refusals import done_or_refused
 from audits.waivers import Waiver, approvers_needed
 from governance.canonical import read_json
-from governance.database import Unit
 from governance.types.value import Name, Severity, parse_value
 from governance.types.waiver import WaiverApproval, WaiverRequest, WaiverRevocation
 
@@ -55,11 +54,11 @@ def ask(database: DatabaseOf, principal: PrincipalOf, body: Document) -> dict[st
 @router.get("", summary="Waivers", dependencies=[permit("read", scoped=True)])
 def waivers(unit: ReadingUnit, principal: PrincipalOf, asked: Annotated[WaiversAsked, Query()]) -> dict[str, Any]:
     """In the order in which they were asked for, with how each stands now."""
-    after = -1 if asked.cursor is None else cursor_values(asked.cursor, (int,))[0]
+    after = place_in_log(asked.cursor)
     found, following = records.listed(unit, principal, environment=asked.environment, after=after, limit=asked.limit)
     return {
         "waivers": [_answer(one, unit.now) for one in found],
-        "next_cursor": None if following is None else cursor_text([following]),
+        "next_cursor": next_cursor(following),
     }
 
 
@@ -82,13 +81,13 @@ def approve(
 ) -> dict[str, Any]:
     """Say yes as somebody who neither asked for it nor owns the model; a check of high severity needs two."""
     wanted = parse_value(WaiverApproval, read_json(body), what="an approval of a waiver")
-
-    def do(unit: Unit) -> dict[str, Any]:
-        found, is_new = records.approve(unit, waiver_id, wanted, principal)
-        response.status_code = 201 if is_new else 200
-        return _answer(found, unit.now)
-
-    return done_or_refused(database, principal, "waiver.approve", waiver_id, do)
+    return done_or_refused(
+        database,
+        principal,
+        "waiver.approve",
+        waiver_id,
+        lambda unit: _made(response, records.approve(unit, waiver_id, wanted, principal), unit.now),
+    )
 
 
 @router.post(
@@ -104,13 +103,20 @@ def revoke(
 ) -> dict[str, Any]:
     """End it before its time: who asked for it may, and who may revoke. Decisions that used it stay as they are."""
     wanted = parse_value(WaiverRevocation, read_json(body), what="a revocation of a waiver")
+    return done_or_refused(
+        database,
+        principal,
+        "waiver.revoke",
+        waiver_id,
+        lambda unit: _made(response, records.revoke(unit, waiver_id, wanted, principal), unit.now),
+    )
 
-    def do(unit: Unit) -> dict[str, Any]:
-        found, is_new = records.revoke(unit, waiver_id, wanted, principal)
-        response.status_code = 201 if is_new else 200
-        return _answer(found, unit.now)
 
-    return done_or_refused(database, principal, "waiver.revoke", waiver_id, do)
+def _made(response: Response, made: tuple[Waiver, bool], now: datetime) -> dict[str, Any]:
+    """The waiver after an act; 200 where the act had been done before."""
+    waiver, is_new = made
+    response.status_code = 201 if is_new else 200
+    return _answer(waiver, now)
 
 
 def _answer(waiver: Waiver, now: datetime) -> dict[str, Any]:

@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,27 +15,13 @@ from governance.signing.stores import FolderKeys
 from governance.types.results import Verdict
 from tests.support.packs import changed, pack_of
 from tests.support.proof import ORIGIN, Instance, decision
+from tests.support.shell import Shell
 
 ROOT = Path(__file__).parents[3]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Shell):
     """A folder with a home, and the variables that commands run with."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "governance", *arguments],
-            cwd=self.folder,
-            env=self.environment | more,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
 
     def done(self, *arguments: str, **more: str) -> str:
         answer = self.run(*arguments, **more)
