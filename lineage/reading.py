@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import aliased
 
 from governance.database import ReadUnit, Unit
 from lineage.identity import NodeKind, node_identity
-from lineage.tables import NodeRow
+from lineage.tables import DatasetVersionRow, NodeRow
 
 Reader = Unit | ReadUnit
 
@@ -120,6 +121,18 @@ def names_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, Named]:
         return {}
     rows = unit.session.connection().execute(_names(unit.dialect), {"ids": id_list(unit.dialect, ids)})
     return {number: Named(namespace, name) for number, namespace, name in rows}
+
+
+def newest_schema() -> sa.ScalarSelect[bytes | None]:
+    """The fields of the newest version with any, as the stored JSON, of each dataset that a query over nodes gives."""
+    version = aliased(DatasetVersionRow)
+    newest = (
+        sa.select(version.fields)
+        .where(version.node_id == NodeRow.id, version.fields.is_not(None))
+        .order_by(version.last_stamp.desc(), version.identity)
+        .limit(1)
+    )
+    return newest.scalar_subquery()
 
 
 def nodes_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, NodeRow]:

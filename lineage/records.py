@@ -12,9 +12,9 @@ from governance.errors import InputRefused, NotFound
 from lineage.conformance import Finding
 from lineage.descriptions import state_of
 from lineage.prunings import Pruning, prunings_of
-from lineage.reading import Reader, among, until
+from lineage.reading import Reader, among, newest_schema, until
 from lineage.state import RunState
-from lineage.tables import DatasetVersionRow, EventRow, FindingRow, NodeRow, PayloadRow, RunRow
+from lineage.tables import EventRow, FindingRow, NodeRow, PayloadRow, RunRow
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -73,14 +73,7 @@ def stored_event(unit: Reader, digest: str) -> StoredEvent:
 
 def newest_fields(unit: Reader, datasets: Sequence[int]) -> dict[int, bytes]:
     """The newest schema of each dataset that has one, as the stored JSON."""
-    version = aliased(DatasetVersionRow)
-    newest = (
-        sa.select(version.fields)
-        .where(version.node_id == NodeRow.id, version.fields.is_not(None))
-        .order_by(version.last_stamp.desc(), version.identity)
-        .limit(1)
-    )
-    query = sa.select(NodeRow.id, newest.scalar_subquery()).where(among(unit, NodeRow.id, datasets))
+    query = sa.select(NodeRow.id, newest_schema()).where(among(unit, NodeRow.id, datasets))
     return {node: fields for node, fields in unit.session.execute(query) if fields is not None}
 
 

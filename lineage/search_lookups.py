@@ -12,9 +12,9 @@ from sqlalchemy.orm import aliased
 from governance.database import Unit
 from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
 from lineage.mapping import pair_index
-from lineage.reading import id_list, listed
+from lineage.reading import id_list, listed, newest_schema
 from lineage.search_parts import LABELLED, Known, Parts, schema_digest
-from lineage.tables import ActionRow, DatasetVersionRow, FlowEdgeRow, MappingRow, NodeRow
+from lineage.tables import ActionRow, FlowEdgeRow, MappingRow, NodeRow
 
 Names = Mapping[int, tuple[str, str, bool]]
 """Namespace, name and whether an event named the node itself, by row id."""
@@ -134,14 +134,7 @@ def _label_ids(dialect: str) -> Any:
         .scalar_subquery()
         for key in LABELLED
     ]
-    version = aliased(DatasetVersionRow)
-    newest = (
-        sa.select(version.fields)
-        .where(version.node_id == NodeRow.id, version.fields.is_not(None))
-        .order_by(version.last_stamp.desc(), version.identity)
-        .limit(1)
-    )
-    schema = sa.case((listed(dialect, NodeRow.id, "schemas"), newest.scalar_subquery()), else_=None)
+    schema = sa.case((listed(dialect, NodeRow.id, "schemas"), newest_schema()), else_=None)
     return (
         sa.select(NodeRow.id, SearchRow.digest, SearchRow.parts, schema, *labels)
         .outerjoin(SearchRow, SearchRow.node_id == NodeRow.id)
