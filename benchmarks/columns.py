@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.databases import on_both
+from benchmarks.databases import as_delivered, on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -26,7 +26,7 @@ from lineage.reading import find_node
 from lineage.replay import require_current
 from tests.lineage.material import bodies, dataset_event, run_event, run_id
 from tests.lineage.test_columns import LAKE, mapped, tagged
-from tests.support.service import Service, running
+from tests.support.service import Service
 
 FIELDS = ("a", "b", "c")
 LAYERS = 20
@@ -58,7 +58,7 @@ def _rows(name: str, url: str, folder: Path) -> list[Row]:
             _row(f"column lineage {way}, {name}", walked, floor, shown),
             _row(f"column lineage {way} with names, runs and tags, {name}", answered, floor, shown),
         ]
-    with running(folder / "home", url) as service:
+    with as_delivered(folder / "home", url) as service:
         for way, start in WAYS:
             _, served = _timed(partial(_served, service, start, way))
             rows.append(_row(f"column lineage {way} over HTTP, {name}", served, 0.02, "against the bar itself"))

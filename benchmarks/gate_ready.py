@@ -7,13 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.databases import on_both
+from benchmarks.databases import as_delivered, on_both
 from benchmarks.report import Row
 from governance.database import Unit
 from governance.log import journal
 from governance.log.journal import Leaf
 from governance.migration import upgrade
-from tests.support.service import Service, running
+from tests.support.service import Service
 from tests.support.story import FAIR, ask, policy, publish, submit
 
 DECISIONS = 1_000_000
@@ -28,7 +28,7 @@ def run() -> list[Row]:
 
 def _rows(name: str, url: str, folder: Path) -> list[Row]:
     upgrade(url)
-    with running(folder / "home", url) as service:
+    with as_delivered(folder / "home", url) as service:
         return [_row(name, service)]
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks import lineage_graphs
+from benchmarks.databases import as_delivered
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
 from lineage.graph import Direction, walk
 from lineage.links import StoredLinks
 from tests.support.postgres import Server, running_server
-from tests.support.service import running
 
 SEED = 20261124
 LAYERS, JOBS_A_LAYER, INPUTS = 10, 2_000, 3
@@ -123,7 +123,7 @@ def _walk_row(name: str, database: Database, starts: Sequence[Start], *, bar_ms:
 
 def _answer_row(name: str, database: Database, folder: Path, starts: Sequence[Start]) -> Row:
     """The answer over HTTP at the usual node limit."""
-    with running(folder / "home", str(database.url.render_as_string(hide_password=False))) as service:
+    with as_delivered(folder / "home", str(database.url.render_as_string(hide_password=False))) as service:
 
         def answer(start: Start) -> None:
             node, direction = start
@@ -144,7 +144,7 @@ def _answer_row(name: str, database: Database, folder: Path, starts: Sequence[St
 
 def _hub_row(name: str, database: Database, folder: Path, job: int) -> Row:
     namespace, text = lineage_graphs.name_of("job", job)
-    with running(folder / "home", str(database.url.render_as_string(hide_password=False))) as service:
+    with as_delivered(folder / "home", str(database.url.render_as_string(hide_password=False))) as service:
         asked = {"namespace": namespace, "name": text}
 
         def answer(_: Any) -> None:

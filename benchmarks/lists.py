@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from benchmarks.databases import on_both
+from benchmarks.databases import as_delivered, on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -25,7 +25,7 @@ from lineage.events import parse_event
 from lineage.replay import require_current
 from lineage.store import insert_events, write
 from tests.lineage.material import body, dataset, run_event, run_id
-from tests.support.service import Service, running
+from tests.support.service import Service
 
 JOBS = 5_000
 RUNS_A_JOB = 6
@@ -79,7 +79,7 @@ def _rows(name: str, url: str, folder: Path) -> list[Row]:
     with database.unit() as unit:
         require_current(unit)
     _fill(database)
-    with running(folder / "home", url) as service:
+    with as_delivered(folder / "home", url) as service:
         # As `assay serve` does it: what is loaded is left out of collections.
         gc.collect()
         gc.freeze()

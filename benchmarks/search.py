@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.databases import on_both
+from benchmarks.databases import as_delivered, on_both
 from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
@@ -24,7 +24,7 @@ from lineage.replay import require_current
 from lineage.search_index import index_changes
 from lineage.store import insert_events, write
 from tests.lineage.material import body, dataset, run_event, run_id
-from tests.support.service import Service, running
+from tests.support.service import Service
 
 JOBS = 20_000
 RUNS_A_JOB = 3
@@ -65,7 +65,7 @@ def _rows(name: str, url: str, folder: Path) -> list[Row]:
     with database.unit() as unit:
         require_current(unit)
     _fill(database)
-    with running(folder / "home", url) as service:
+    with as_delivered(folder / "home", url) as service:
         rows = [_row(service, database, question, name) for question in QUESTIONS]
     database.close()
     return rows
