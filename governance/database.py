@@ -1,10 +1,13 @@
 """The database: rows, column types, and the unit of work. Only this module commits."""
 
+import select
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +33,12 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A JSON document that queries may look into."""
 
+
+RECENT_SECONDS = 0.5
+"""A connection to PostgreSQL that was used within this is asked for no sign of life, unless its server said something.
+
+What a server that ends says is there to be read at once; one whose host is gone is found out by the statement.
+"""
 
 QUERY_CANCELED = "57014"
 """PostgreSQL's code of a statement that was cancelled, by its time-out or by an administrator."""
@@ -125,6 +134,7 @@ class Database:
         if statement_seconds > 0 and self.dialect == "postgresql":
             _limit_statements(self.engine, statement_seconds)
         self.sight = WHOLE
+        self._writing, self._reading = _ways(self.engine)
 
     def within(self, sight: Sight) -> "Database":
         """The same database for somebody who sees ``sight`` of it: every unit that is begun here holds to it."""
@@ -144,7 +154,7 @@ class Database:
         Raises:
             StorageUnavailable: the database did not take the transaction; nothing was stored.
         """
-        with _storage_faults(), Session(self.engine.execution_options(assay_writes=True)) as session:
+        with _storage_faults(), Session(self._writing) as session:
             unit = Unit(session, self.clock(), self.dialect, self.sight)
             yield unit
             _commit(session)
@@ -153,7 +163,7 @@ class Database:
     @contextmanager
     def read_unit(self) -> Iterator[ReadUnit]:
         """A reading transaction on one snapshot."""
-        with _storage_faults(), Session(self.engine.execution_options(assay_writes=False)) as session:
+        with _storage_faults(), Session(self._reading) as session:
             yield ReadUnit(session, self.clock(), self.dialect, self.sight)
             session.rollback()
 
@@ -207,13 +217,43 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
         sa.event.listen(engine, "begin", _begin_sqlite)
         sa.event.listen(engine, "checkin", _leave_sqlite)
         return engine
-    # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
-    # and row locks carry the ordering that is needed. Bare connections are checked before use, as servers restart.
-    engine = sa.create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
-    )
-    sa.event.listen(engine, "begin", _begin_postgresql)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
+    sa.event.listen(engine, "checkin", _note_return)
+    sa.event.listen(engine, "checkout", partial(_require_life, engine.dialect))
     return engine
+
+
+def _ways(engine: sa.Engine) -> tuple[sa.Engine, sa.Engine]:
+    """The engine for transactions that write and for those that read."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(assay_writes=True), engine.execution_options(assay_writes=False)
+    # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
+    # and row locks carry the ordering that is needed.
+    return engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _note_return(_connection: Any, record: Any) -> None:
+    record.info["returned"] = time.monotonic()
+
+
+def _require_life(dialect: sa.Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    """Have the pool connect anew, with all its connections, when this one is dead: servers restart."""
+    returned = record.info.get("returned")
+    if returned is None:
+        return
+    driver: Any = dialect.loaded_dbapi
+    try:
+        if time.monotonic() - returned > RECENT_SECONDS or _is_readable(connection.fileno()):
+            dialect.do_ping(connection)
+    except driver.Error as fault:
+        raise sa.exc.InvalidatePoolError from fault
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Whether something has arrived that nobody has read, the end of the connection included."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _limit_statements(engine: sa.Engine, seconds: float) -> None:
@@ -250,8 +290,3 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes fails with SQLITE_BUSY at once, whatever the timeout.
     writes = connection.get_execution_options().get("assay_writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _begin_postgresql(connection: sa.Connection) -> None:
-    if not connection.get_execution_options().get("assay_writes", True):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -10,6 +10,7 @@ from governance.database import Database
 from governance.errors import StorageUnavailable, WrongRevision
 from governance.log.tables import LogEntryRow
 from governance.migration import downgrade, require_head, upgrade
+from tests.support.postgres import running_server
 
 
 def key(name: str) -> ServiceKeyRow:
@@ -80,6 +81,35 @@ def test_a_read_unit_cannot_write_on_postgresql(database: Database) -> None:
         pytest.skip("SQLite has no read-only transactions")
     with pytest.raises(sa.exc.DBAPIError), database.read_unit() as unit:
         unit.session.execute(sa.text("INSERT INTO log_node VALUES (0, 0, 'x')"))
+
+
+def test_units_that_read_see_one_snapshot_and_those_that_write_see_each_other_on_postgresql(database_url: str) -> None:
+    opened = Database(database_url, pool_size=1)
+    if opened.dialect != "postgresql":
+        opened.close()
+        pytest.skip("SQLite has one isolation level")
+    expected = {opened.read_unit: ("repeatable read", "on"), opened.unit: ("read committed", "off")}
+    for begin in [opened.read_unit, opened.unit] * 2:  # on one connection, so that nothing stays behind
+        with begin() as unit:
+            level, is_read_only = (
+                unit.session.scalar(sa.text(f"SHOW {name}"))
+                for name in ("transaction_isolation", "transaction_read_only")
+            )
+        assert (level, is_read_only) == expected[begin]
+    opened.close()
+
+
+def test_a_server_that_restarts_is_met_again_by_the_next_unit() -> None:
+    with running_server() as server:
+        server.execute("CREATE DATABASE assay")
+        opened = Database(server.url("assay"))
+        with opened.unit() as first, opened.unit() as second:  # two connections in the pool
+            assert [unit.session.scalar(sa.text("SELECT 1")) for unit in (first, second)] == [1, 1]
+        for begin in (opened.read_unit, opened.unit):
+            server.restart()
+            with begin() as unit:
+                assert unit.session.scalar(sa.text("SELECT 2")) == 2
+        opened.close()
 
 
 def test_a_statement_that_runs_too_long_is_cancelled_and_its_connection_serves_the_next(database_url: str) -> None:
