@@ -1,6 +1,7 @@
 """All numbers of a measurement for machines: counts, rates and between-groups values, as text. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
@@ -13,7 +14,7 @@ from policies.fairness.metrics import METRICS, RATES, Metric, part
 from policies.fairness.quantities import QUANTITIES
 from policies.fairness.readings import read
 from policies.fairness.verdict import Assessment, GroupOutcome
-from policies.statistics.counts import CellName, Count, total
+from policies.statistics.counts import CellName, Count, Part, total
 
 _POSITIVE: tuple[CellName, ...] = ("tp", "fp", "selected")
 _NEGATIVE: tuple[CellName, ...] = ("fn", "tn", "rejected")
@@ -24,10 +25,27 @@ def text(value: Fraction | float | None) -> str | None:
     return None if value is None else decimal_text(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What is asked of a group again and again, worked out once: its counts, the parts of its rates, its values."""
+
+    counts: Mapping[CellName, Count]
+    parts: Mapping[str, Part]
+    values: Mapping[str, Fraction | None]
+    """Of every rate and quantity that the measurement can give, null where it does not exist."""
+
+
+def _numbers(group: GroupCells, quantities: Sequence[str]) -> _Numbers:
+    counts = group.counts
+    parts = {name: part(counts, rate) for name, rate in RATES.items()}
+    values = {name: own.rate for name, own in parts.items()}
+    return _Numbers(counts, parts, values | {name: read(group, name).value for name in quantities})
+
+
 def overall(body: FairnessBody, one_class: str = "") -> dict[str, JsonValue]:
     """The counts and numbers of all rows, whether or not their group is known."""
-    everybody = body.whole(one_class)
-    return {**_counts(everybody.counts, body), **_values(everybody, body)}
+    everybody = _numbers(body.whole(one_class), _quantities(body))
+    return {**_counts(everybody.counts, body), **_values(everybody)}
 
 
 def table_details(
@@ -40,27 +58,38 @@ def table_details(
     groups in which the rate exists, against all rows; Fairlearn's ``MetricFrame`` defines them so. ``metrics`` holds
     every metric's worst value over the same groups.
     """
-    filled = [group for group in table.groups if group.rows]
-    everybody = body.whole(table.one_class)
+    quantities = _quantities(body)
+    everybody = _numbers(body.whole(table.one_class), quantities)
+    groups = [(group, _numbers(group, quantities)) for group in table.groups]
+    filled = [numbers for group, numbers in groups if group.rows]
+    reference = next((numbers for group, numbers in groups if group.levels == table.reference), None)
     between: dict[str, JsonValue] = {
-        name: _spread([read(group, name).value for group in filled], read(everybody, name).value)
-        for name in [*RATES, *_quantities(body)]
+        name: _spread([one.values[name] for one in filled], whole) for name, whole in everybody.values.items()
     }
     between["count"] = _spread(
-        [total(group.counts).weight for group in filled], total(everybody.counts).weight if filled else None
+        [total(one.counts).weight for one in filled], total(everybody.counts).weight if filled else None
     )
+    positives = total(everybody.counts, _POSITIVE).weight
     return {
         "rows_in_groups": sum(group.rows for group in table.groups),
         "unknown_rows": table.unknown_rows,
         "outside_rows": dict(table.outside_rows),
         "absent_groups": [" / ".join(group.levels) for group in table.groups if not group.rows and group.is_expected],
         "small_groups": {" / ".join(g.levels): g.rows for g in table.groups if 0 < g.rows < minimum_rows},
-        "groups": [_group(table, group, body) for group in table.groups],
+        "groups": [
+            {
+                "group": dict(zip(table.attributes, group.levels, strict=True)),
+                "rows": group.rows,
+                **_counts(numbers.counts, body),
+                **_group(numbers, reference, positives),
+            }
+            for group, numbers in groups
+        ],
         "between": between,
         "metrics": {
             name: text(_worst(filled, metric))
             for name, metric in METRICS.items()
-            if metric.is_of_rates or set(metric.rates) <= set(_quantities(body))
+            if metric.is_of_rates or set(metric.rates) <= set(quantities)
         },
         "judged": [_judged(assessment, outcome) for assessment in assessments for outcome in assessment.outcomes],
         "one_class": table.one_class or None,
@@ -78,10 +107,10 @@ def _quantities(body: FairnessBody) -> list[str]:
     return [name for name, quantity in QUANTITIES.items() if known[quantity.needs]]
 
 
-def _values(group: GroupCells, body: FairnessBody) -> dict[str, JsonValue]:
+def _values(numbers: _Numbers) -> dict[str, JsonValue]:
     """Every rate and quantity of a group, null where it does not exist."""
-    found: dict[str, JsonValue] = {name: text(read(group, name).value) for name in [*RATES, *_quantities(body)]}
-    both = [read(group, name).value for name in ("true_positive_rate", "true_negative_rate")]
+    found: dict[str, JsonValue] = {name: text(value) for name, value in numbers.values.items()}
+    both = [numbers.values[name] for name in ("true_positive_rate", "true_negative_rate")]
     found["balanced_accuracy"] = text(_mean([one for one in both if one is not None])) if None not in both else None
     return found
 
@@ -100,25 +129,20 @@ def _counts(counts: Mapping[CellName, Count], body: FairnessBody) -> dict[str, J
     return found
 
 
-def _group(table: Table, group: GroupCells, body: FairnessBody) -> dict[str, JsonValue]:
-    counts = group.counts
-    positives = total(body.whole(table.one_class).counts, _POSITIVE).weight
-    share = total(counts, _POSITIVE).weight / positives if positives else None
-    reference = next((one for one in table.groups if one.levels == table.reference), None)
+def _group(numbers: _Numbers, reference: _Numbers | None, positives: Fraction) -> dict[str, JsonValue]:
+    """The values of a group; ``positives`` is the weight of all rows that were selected."""
+    share = total(numbers.counts, _POSITIVE).weight / positives if positives else None
     found: dict[str, JsonValue] = {
-        "group": dict(zip(table.attributes, group.levels, strict=True)),
-        "rows": group.rows,
-        **_counts(counts, body),
-        **_values(group, body),
-        "denominators": {name: text(part(counts, rate).denominator.weight) for name, rate in RATES.items()},
+        **_values(numbers),
+        "denominators": {name: text(own.denominator.weight) for name, own in numbers.parts.items()},
         "predicted_positive_share": text(share),
     }
     if reference is not None:
         ratios: dict[str, JsonValue] = {
-            name: text(_quotient(read(group, name).value, read(reference, name).value)) for name in RATES
+            name: text(_quotient(numbers.values[name], reference.values[name])) for name in RATES
         }
         found["ratio_to_reference"] = ratios | {
-            "predicted_positive_share": text(_share_ratio(counts, reference.counts))
+            "predicted_positive_share": text(_share_ratio(numbers.counts, reference.counts))
         }
     return found
 
@@ -146,9 +170,9 @@ def _spread(values: Sequence[Fraction | None], whole: Fraction | None) -> dict[s
     }
 
 
-def _worst(groups: Sequence[GroupCells], metric: Metric) -> Fraction | None:
+def _worst(groups: Sequence[_Numbers], metric: Metric) -> Fraction | None:
     """The metric's worst value over the groups in which its rates exist; null where fewer than two have them."""
-    rows = [[read(group, name).value for name in metric.rates] for group in groups]
+    rows = [[group.values[name] for name in metric.rates] for group in groups]
     whole = [[value for value in row if value is not None] for row in rows if None not in row]
     if len(whole) < 2:
         return None
