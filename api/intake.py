@@ -15,12 +15,13 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api.dependencies import bearer_token, require_whole_sight, state_of
+from api.dependencies import bearer_token, state_of
 from governance.access.identities import Identities
 from governance.access.rates import Rates
 from governance.access.roles import Permission
 from governance.database import ReadUnit, Unit
 from governance.errors import AssayError, InputRefused, IssuerUnavailable, NotAuthenticated, NotPermitted
+from governance.types.sight import Sight
 from lineage.ingest import Conformance
 
 NEEDED = Permission.LINEAGE_WRITE
@@ -36,20 +37,19 @@ class Admission:
         self._rates = rates
         self._known: dict[bytes, str] = {}
 
-    def refusal(self, unit: Unit | ReadUnit, token: str) -> AssayError | None:
-        """Why the key may not write, as the unit sees it; None when it may."""
+    def admit(self, unit: Unit | ReadUnit, token: str) -> Sight | AssayError:
+        """What the key may write about, or why it may not write, as the unit sees it."""
         known = hashlib.sha256(token.encode()).digest()
         try:
             principal = self._identities.holder(unit, token)
             principal.require(NEEDED)
-            require_whole_sight(principal)
         except (NotAuthenticated, NotPermitted, IssuerUnavailable) as fault:
             self._known.pop(known, None)
             return fault
         if len(self._known) >= MOST_KEYS:
             self._known.clear()
         self._known[known] = principal.id
-        return None
+        return principal.sight
 
     async def require(self, request: Request, token: str) -> None:
         """Return when the key was let in before, or is now, and its holder has a request left.
@@ -69,9 +69,9 @@ class Admission:
         # An issuer is asked for its keys here, where no transaction waits for it.
         principal = self._identities.principal(database, token)
         with database.read_unit() as unit:
-            fault = self.refusal(unit, token)
-        if fault is not None:
-            raise fault
+            told = self.admit(unit, token)
+        if not isinstance(told, Sight):
+            raise told
         return principal.id
 
 

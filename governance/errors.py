@@ -157,6 +157,13 @@ class ScopeNotSupported(NotPermitted):
     title = "This answer cannot be narrowed to the key's scopes"
 
 
+class OutsideScopes(NotPermitted):
+    """What was sent says something of a name outside of the key's scopes, whether or not anything is stored there."""
+
+    code = "access.outside_scopes"
+    title = "A name lies outside of the key's scopes"
+
+
 class WrongRevision(AssayError):
     """The database is at another revision than this version of the product."""
 

@@ -18,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from governance.database import Database, Unit
 from governance.errors import AssayError, Busy, StorageUnavailable
 from governance.settings import LineageSettings
+from governance.types.sight import WHOLE, Sight
+from lineage.holding import held
 from lineage.ingest import Conformance, Read, Recorded, Refused, read_events, record_read
 
 GROUP = 400
@@ -26,8 +28,8 @@ GROUP = 400
 SMALL_BYTES = 64 * 1024
 
 Answers = list[Recorded | Refused]
-Admit = Callable[[Unit, str], AssayError | None]
-"""Says why whoever sent the token may not write now; None when he may."""
+Admit = Callable[[Unit, str], Sight | AssayError]
+"""What whoever sent the token may write about, or why he may not write now."""
 
 
 @dataclass(eq=False)
@@ -53,7 +55,7 @@ class EventWriter:
     """The one place where events of a process enter its database, from threads and from coroutines."""
 
     def __init__(
-        self, database: Database, settings: LineageSettings, admit: Admit = lambda _unit, _token: None
+        self, database: Database, settings: LineageSettings, admit: Admit = lambda _unit, _token: WHOLE
     ) -> None:
         """Write into ``database``; while ``settings.queue_events`` events or more wait, no more are taken.
 
@@ -181,11 +183,12 @@ class EventWriter:
         """Store the events of all calls that may write, in one unit."""
         with self._database.unit() as unit:
             tokens = {waiting.token for waiting in group if waiting.token is not None}
-            refusals = {token: self._admit(unit, token) for token in tokens}
-            admitted = [waiting for waiting in group if refusals.get(waiting.token or "") is None]
-            answers = iter(record_read(unit, [event for waiting in admitted for event in waiting.events]))
-        for waiting in group:
-            waiting.fault = refusals.get(waiting.token or "")
+            told = {token: self._admit(unit, token) for token in tokens}
+            sights = [WHOLE if waiting.token is None else told[waiting.token] for waiting in group]
+            admitted = [(s, waiting.events) for s, waiting in zip(sights, group, strict=True) if isinstance(s, Sight)]
+            answers = iter(record_read(unit, [event for events in held(unit, admitted) for event in events]))
+        for sight, waiting in zip(sights, group, strict=True):
+            waiting.fault = None if isinstance(sight, Sight) else sight
             if waiting.fault is None:
                 waiting.answers = [next(answers) for _ in waiting.events]
             waiting.is_done = True

@@ -24,7 +24,7 @@ async def _writing(app: FastAPI) -> AsyncIterator[dict[str, EventWriter | Admiss
     """One writer for each running application, so that events which wait share a commit."""
     state = app.state.assay
     admission = Admission(state.identities, state.rates)
-    writer = EventWriter(state.database, state.settings.lineage, admission.refusal)
+    writer = EventWriter(state.database, state.settings.lineage, admission.admit)
     yield {"lineage_writer": writer, "lineage_admission": admission}
     await anyio.to_thread.run_sync(writer.close)
 
@@ -41,7 +41,7 @@ Conformance = Annotated[Asked, Query(description="`strict` also refuses what the
     status_code=201,
     response_class=Response,
     summary="Take one OpenLineage event",
-    dependencies=[permit("lineage.write")],
+    dependencies=[permit("lineage.write", scoped=True)],
     responses=examples.TAKEN,
     openapi_extra=examples.EVENT_BODY,
 )
@@ -59,7 +59,7 @@ async def take_event(request: Request, body: Event, conformance: Conformance = "
     "/api/v1/lineage/batch",
     response_model=dict[str, Any],
     summary="Take an array of OpenLineage events",
-    dependencies=[permit("lineage.write")],
+    dependencies=[permit("lineage.write", scoped=True)],
     responses=examples.BATCH_TAKEN,
     openapi_extra=examples.BATCH_BODY,
 )

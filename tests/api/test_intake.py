@@ -15,6 +15,7 @@ from governance.access.roles import Role
 from governance.database import Database
 from governance.errors import NotPermitted
 from governance.settings import LineageSettings
+from governance.types.sight import WHOLE
 from lineage.ingest import Recorded
 from lineage.tables import EventRow
 from lineage.writer import EventWriter
@@ -93,7 +94,7 @@ def test_single_events_and_batches_that_come_together_are_all_stored(service: Se
 
 def test_one_whose_token_is_refused_does_not_keep_the_others_out(database: Database) -> None:
     refused = NotPermitted(expected="a", found="b", remedy="c")
-    writer = EventWriter(database, LineageSettings(), lambda _unit, token: refused if token == "bad" else None)
+    writer = EventWriter(database, LineageSettings(), lambda _unit, token: refused if token == "bad" else WHOLE)
     held, release = threading.Event(), threading.Event()
 
     def hold(_connection: object) -> None:
