@@ -21,11 +21,16 @@ def state_of(request: Request) -> State:
     return state
 
 
-def _settings_of(request: Request) -> Settings:
+# A dependency that is not ``async`` is called in another thread, which costs more than those that ask no database.
+async def _state_of(request: Request) -> State:
+    return state_of(request)
+
+
+async def _settings_of(request: Request) -> Settings:
     return state_of(request).settings
 
 
-StateOf = Annotated[State, Depends(state_of)]
+StateOf = Annotated[State, Depends(_state_of)]
 SettingsOf = Annotated[Settings, Depends(_settings_of)]
 
 
@@ -61,7 +66,7 @@ def principal_of(request: Request) -> Principal:
 PrincipalOf = Annotated[Principal, Depends(principal_of)]
 
 
-def _database_of(request: Request, principal: PrincipalOf) -> Database:
+async def _database_of(request: Request, principal: PrincipalOf) -> Database:
     return state_of(request).database.within(principal.sight)
 
 
@@ -100,7 +105,7 @@ def permit(permission: Permission | str, *, scoped: bool = False) -> Any:
     """
     needed = Permission(permission)
 
-    def check(principal: PrincipalOf) -> None:
+    async def check(principal: PrincipalOf) -> None:
         principal.require(needed)
         if not scoped:
             require_whole_sight(principal)

@@ -124,11 +124,11 @@ HIDES = [permit("lineage.hide")]
 Answer = dict[str, Any]
 
 
-def _dataset_target(namespace: NameInPath, dataset: NameInPath) -> Target:
+async def _dataset_target(namespace: NameInPath, dataset: NameInPath) -> Target:
     return Target("dataset", namespace, dataset)
 
 
-def _job_target(namespace: NameInPath, job: NameInPath) -> Target:
+async def _job_target(namespace: NameInPath, job: NameInPath) -> Target:
     return Target("job", namespace, job)
 
 
