@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,9 +14,9 @@ from lineage.columns import FieldHops, FlowEdge, StoredFields
 from lineage.graph import Bounds, Direction
 from lineage.identity import name_fault, stamp_after
 from lineage.links import EdgesMode, StoredLinks
-from lineage.mapping import Transformation
+from lineage.mapping import Part, Transformation
 from lineage.neighbourhood import DEFAULT_NODE_LIMIT, Directions
-from lineage.reading import among, find_node
+from lineage.reading import among, find_node, id_list, listed
 from lineage.tables import FlowRow, NodeRow, RunRow
 from lineage.tagging import Carried, carried_by
 
@@ -103,6 +105,8 @@ def starts_of(stored: StoredFields, dataset: NodeRow, path: str | None) -> list[
         NotFound: neither a schema nor a lineage facet names the field.
     """
     canonical = stored.aliases.canonical([dataset.id]).get(dataset.id, dataset.id)
+    if path is not None and path in stored.schemas([canonical])[canonical]:
+        return [(canonical, path)]
     known = stored.types([canonical])[canonical]
     if path is None:
         return [(canonical, name) for name in known]
@@ -166,7 +170,8 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     found = walk_fields(FieldHops(stored, counts), starts, directions, Bounds(query.depth, query.node_limit))
     ways, is_cut = carried_by(stored, list(found.distances))
     passed = {one for held in ways.values() for way in held.values() for one in way}
-    stored.nodes(sorted({dataset for dataset, _ in (*found.distances, *passed)}))
+    jobs = {hop.edge.job for hop in found.hops}
+    stored.nodes(sorted({dataset for dataset, _ in (*found.distances, *passed)} | jobs))
     stored.schemas([dataset for dataset, _ in found.distances])
     names = _names_of(stored, {*found.distances, *passed})
     nodes = sorted(
@@ -228,32 +233,45 @@ def carried_marks(
 
 def _edges(stored: StoredFields, found: FieldWalk, places: dict[Field, int]) -> tuple[ColumnEdge, ...]:
     """The edges: one for each way of going from field to field in one job, whatever else its facets said."""
-    joined: dict[tuple[Field, Field, int, tuple[Transformation, ...]], list[Hop]] = {}
+    joined: dict[tuple[int, int, int, tuple[Part, ...]], list[Hop]] = {}
     for hop in found.hops:
-        joined.setdefault((hop.source, hop.target, hop.edge.job, hop.pair.transformations), []).append(hop)
-    runs = _latest_runs(stored, [hop.edge for hop in found.hops])
-    jobs = stored.nodes(sorted({hop.edge.job for hop in found.hops}))
-    edges = [
-        ColumnEdge(
-            source=places[source],
-            target=places[target],
-            transformations=transformations,
-            is_direct=hops[0].pair.is_direct,
-            is_masked=hops[0].pair.is_masked,
-            job=(jobs[job].namespace, jobs[job].name) if job else None,
-            first_seen=min(hop.edge.first_seen for hop in hops),
-            last_seen=max(hop.edge.last_seen for hop in hops),
-            latest_run_id=max((runs[told] for hop in hops if (told := hop.edge) in runs), default=(b"", None))[1],
-        )
-        for (source, target, job, transformations), hops in joined.items()
-    ]
-    return tuple(sorted(edges, key=_edge_order))
+        joined.setdefault((places[hop.source], places[hop.target], hop.edge.job, hop.pair.parts), []).append(hop)
+    runs = _latest_runs(stored, list(dict.fromkeys(hop.edge for hop in found.hops)))
+    jobs: dict[int, tuple[str, str]] = {0: ("", ""), **stored.nodes({hop.edge.job for hop in found.hops})}
+    ordered = sorted(joined, key=lambda key: (key[0], key[1], jobs[key[2]], _spelled(key[3])))
+    return tuple(_edge(key, joined[key], jobs, runs) for key in ordered)
 
 
-def _edge_order(edge: ColumnEdge) -> tuple[int, int, tuple[str, str], list[list[str]]]:
-    parts = [[part.type or "", part.subtype or "", part.description or "", str(part.masking)]
-             for part in edge.transformations]  # fmt: skip
-    return edge.source, edge.target, edge.job or ("", ""), parts
+def _edge(
+    key: tuple[int, int, int, tuple[Part, ...]],
+    hops: Sequence[Hop],
+    jobs: Mapping[int, tuple[str, str]],
+    runs: Mapping[FlowEdge, tuple[bytes, str]],
+) -> ColumnEdge:
+    source, target, job, _ = key
+    pair = hops[0].pair
+    return ColumnEdge(
+        source=source,
+        target=target,
+        transformations=pair.transformations,
+        is_direct=pair.is_direct,
+        is_masked=pair.is_masked,
+        job=(jobs[job][0], jobs[job][1]) if job else None,
+        first_seen=min(hop.edge.first_seen for hop in hops),
+        last_seen=max(hop.edge.last_seen for hop in hops),
+        latest_run_id=max((runs[told] for hop in hops if (told := hop.edge) in runs), default=(b"", None))[1],
+    )
+
+
+@lru_cache(maxsize=4096)
+def _spelled(parts: tuple[Part, ...]) -> list[list[str]]:
+    """Transformations as texts, which have an order among them."""
+    return [[type_ or "", subtype or "", said or "", str(masking)] for type_, subtype, said, masking in parts]
+
+
+@cache
+def _run_query(dialect: str) -> Any:
+    return sa.select(RunRow.id, RunRow.run_id).where(listed(dialect, RunRow.id))
 
 
 def _latest_runs(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEdge, tuple[bytes, str]]:
@@ -263,9 +281,8 @@ def _latest_runs(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEd
         chosen = {edge: (edge.stamp, edge.run) for edge in edges if edge.run is not None}
     else:
         chosen = _runs_by_then(stored, edges)
-    query = sa.select(RunRow.id, RunRow.run_id)
-    wanted = sorted({run for _, run in chosen.values()})
-    rows = unit.session.connection().execute(query.where(among(unit, RunRow.id, wanted)))
+    wanted = {"ids": id_list(unit.dialect, sorted({run for _, run in chosen.values()}))}
+    rows = unit.session.connection().execute(_run_query(unit.dialect), wanted)
     ids: dict[int, str] = {number: run for number, run in rows}  # noqa: C416 - a row is no pair to dict()
     return {edge: (stamp, ids[run]) for edge, (stamp, run) in chosen.items() if run in ids}
 

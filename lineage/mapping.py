@@ -6,7 +6,7 @@ transformation as ``[type, subtype, description, masking]``.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lineage.paths import ancestors
@@ -33,23 +33,24 @@ class ColumnPair:
     """One column goes into another.
 
     An empty ``source`` says that some column does, and not which; an empty ``target`` that every row is affected.
+    ``is_direct``: values go on; where no transformation says how, they are taken to. ``is_masked``: every
+    transformation on the way hides them. ``parts`` are the transformations as they are stored.
     """
 
     source: str
     target: str
     transformations: tuple[Transformation, ...] = ()
+    is_direct: bool = field(init=False, compare=False)
+    is_masked: bool = field(init=False, compare=False)
+    parts: tuple[Part, ...] = field(init=False, compare=False)
 
-    @property
-    def is_direct(self) -> bool:
-        """Whether values go on; where no transformation says how, they are taken to."""
-        return bool(self.target) and (
-            not self.transformations or any(part.type != "INDIRECT" for part in self.transformations)
-        )
-
-    @property
-    def is_masked(self) -> bool:
-        """Whether every transformation on the way hides the values."""
-        return bool(self.transformations) and all(part.masking for part in self.transformations)
+    def __post_init__(self) -> None:
+        """Work out once what a walk asks of every pair it meets."""
+        told = self.transformations
+        is_direct = not told or any(part.type != "INDIRECT" for part in told)
+        object.__setattr__(self, "is_direct", bool(self.target) and is_direct)
+        object.__setattr__(self, "is_masked", bool(told) and all(part.masking for part in told))
+        object.__setattr__(self, "parts", tuple(part.part() for part in told))
 
 
 def mapping_document(pairs: Iterable[ColumnPair]) -> bytes:
@@ -63,7 +64,7 @@ def mapping_document(pairs: Iterable[ColumnPair]) -> bytes:
     for pair in pairs:
         ends = (pair.source, pair.target)
         (told if pair.transformations else bare).add(ends)
-        gathered.setdefault(ends, set()).update(part.part() for part in pair.transformations)
+        gathered.setdefault(ends, set()).update(pair.parts)
     for ends in told & bare:
         gathered[ends].add(Transformation(None).part())
     rows = [
