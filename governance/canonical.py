@@ -28,7 +28,43 @@ def canonical(value: Any) -> bytes:
         ) from fault
 
 
+_SAFE = 2**53
+_MOST_PLAIN = 1_000_000
+_PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the standard library, which is much faster, spells the value as RFC 8785 does.
+
+    It does where no number has a fraction or exceeds what a double holds, and where all keys are ASCII, so that their
+    code points and their UTF-16 units sort alike.
+    """
+    waiting = [value]
+    for item in waiting:  # the list grows meanwhile, up to a bound, which a cycle reaches
+        kind = type(item)
+        if kind is dict:
+            try:
+                is_plain = "".join(item).isascii()
+            except TypeError:  # a key that is no text
+                return False
+            if not is_plain or len(waiting) > _MOST_PLAIN:
+                return False
+            waiting.extend(item.values())
+        elif kind is list or kind is tuple:
+            if len(waiting) > _MOST_PLAIN:
+                return False
+            waiting.extend(item)
+        elif kind is int:
+            if not -_SAFE < item < _SAFE:
+                return False
+        elif item is not None and kind is not bool and not isinstance(item, str):
+            return False
+    return True
+
+
 def _dumped(value: Any) -> bytes:
+    if _is_plain(value):
+        return _PLAIN.encode(value).encode()
     try:
         return rfc8785.dumps(value)
     except rfc8785.IntegerDomainError:

@@ -5,9 +5,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from governance.access.roles import Role
 from governance.canonical import MAX_DEPTH, canonical, digest, read_json
 from governance.errors import InputRefused, MalformedBody
 
@@ -19,11 +21,30 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+SCALARS = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats() | st.text()
+
+
 @given(JSON)
 def test_canonical_bytes_read_back_as_the_same_value_and_are_stable(value: Any) -> None:
     content = canonical(value)
     assert canonical(read_json(content)) == content
     assert digest(value) == digest(json.loads(content))
+
+
+@given(
+    st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner), max_leaves=20)
+)
+@example({"\x7f\u2028/<&": '\x00\x1f\x7f"\\/\u2028\U0001f600', "b": [True, 1, -0, 2**53 - 1, None, (), {}]})
+@example({"\ue000": 1, "\U0001f600": 2, "a": [0.5]})
+@example([Role.CI, "\ud800"])
+def test_the_fast_way_to_canonical_bytes_gives_those_of_rfc_8785(value: Any) -> None:
+    try:
+        expected = rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        with pytest.raises(InputRefused):
+            canonical(value)
+    else:
+        assert canonical(value) == expected
 
 
 def test_keys_are_sorted_by_code_units_as_rfc_8785_says() -> None:
