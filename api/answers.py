@@ -44,7 +44,8 @@ def state_tag(unit: ReadUnit | Unit, question: str) -> str:
     Every event and every act of an operator has a leaf in the log, so an answer changes only when the log grows, or
     when a new version of the product derives other things from it.
     """
-    basis = f"{__version__} {VERSION} {size(unit)} {question}"
+    asker = "" if unit.sight.is_whole else json.dumps(unit.sight.scopes)
+    basis = f"{__version__} {VERSION} {size(unit)} {question}{asker}"
     return f'W/"{hashlib.sha256(basis.encode()).hexdigest()}"'
 
 

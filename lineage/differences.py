@@ -8,7 +8,6 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from lineage.graph import Bounds, Edge
-from lineage.graph_answer import GraphNode, graph_nodes
 from lineage.neighbourhood import GraphQuery, Reached, reach
 from lineage.reading import Reader, among, until
 from lineage.run_walk import RunQuery, WalkedVersion, run_graph
@@ -35,7 +34,8 @@ class ChangedVersions:
 class Differences:
     """Nodes and edges (source, target) that only one side has, and datasets used in other versions, by name.
 
-    Where two different nodes are compared each stands for the other, and neither is listed.
+    Where two different nodes are compared each stands for the other, and neither is listed. ``hidden`` counts the nodes
+    and edges that only one side has and that the reader does not see; null for whoever sees everything.
     """
 
     nodes_added: tuple[Name, ...]
@@ -44,6 +44,7 @@ class Differences:
     edges_removed: tuple[tuple[Name, Name], ...]
     versions_changed: tuple[ChangedVersions, ...]
     is_truncated: bool
+    hidden: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,15 @@ def differences(unit: Reader, before: Side, after: Side, query: GraphQuery) -> D
         for name in sorted(old.versions.keys() & new.versions.keys())
         if old.versions[name] != new.versions[name]
     ]
-    nodes_added, nodes_removed = sorted(new.nodes - old.nodes), sorted(old.nodes - new.nodes)
-    edges_added, edges_removed = _named(new.edges - old.edges, new.start), _named(old.edges - new.edges, old.start)
+    nodes = [sorted(new.nodes - old.nodes), sorted(old.nodes - new.nodes)]
+    edges = [_named(new.edges - old.edges, new.start), _named(old.edges - new.edges, old.start)]
+    hidden = None
+    if not unit.sight.is_whole:
+        total = sum(map(len, nodes)) + sum(map(len, edges))
+        nodes = [[name for name in names if unit.sight.sees(*name[1:])] for names in nodes]
+        edges = [[ends for ends in pairs if all(unit.sight.sees(*end[1:]) for end in ends)] for pairs in edges]
+        hidden = total - sum(map(len, nodes)) - sum(map(len, edges))
+    (nodes_added, nodes_removed), (edges_added, edges_removed) = nodes, edges
     sizes = [len(items) for items in (nodes_added, nodes_removed, edges_added, edges_removed, changed)]
     return Differences(
         nodes_added=tuple(nodes_added[:limit]),
@@ -84,6 +92,7 @@ def differences(unit: Reader, before: Side, after: Side, query: GraphQuery) -> D
         edges_removed=tuple(edges_removed[:limit]),
         versions_changed=tuple(changed[:limit]),
         is_truncated=(limit is not None and max(sizes) > limit) or old.is_truncated or new.is_truncated,
+        hidden=hidden,
     )
 
 
@@ -97,22 +106,17 @@ def _named(edges: set[tuple[Name | None, Name | None]], start: Name) -> list[tup
 
 def _lineage(unit: Reader, side: Side, query: GraphQuery) -> _Lineage:
     reached = reach(unit, side.start, replace(query, node_limit=None, as_of=side.as_of))
-    nodes = {node.row_id: node for node in graph_nodes(unit, reached.distances, reached.links.aliases)}
-    names: dict[int, Name | None] = {number: _name(node) for number, node in nodes.items()}
-    names[reached.start] = None
+    keys = reached.links.sort_keys(list(reached.distances))
+    names: dict[int, Name | None] = {**keys, reached.start: None}
     versions, is_cut = _versions(unit, side, reached, query)
     return _Lineage(
         nodes={name for name in names.values() if name is not None},
         edges={_ends(edge, names) for edge in reached.edges}
         | {(names[source], names[target]) for source, target in reached.found.direct_edges},
-        start=_name(nodes[reached.start]),
+        start=keys[reached.start],
         versions=versions,
         is_truncated=reached.is_truncated or is_cut,
     )
-
-
-def _name(node: GraphNode) -> Name:
-    return (node.kind, node.namespace, node.name)
 
 
 def _ends(edge: Edge, names: dict[int, Name | None]) -> tuple[Name | None, Name | None]:

@@ -22,7 +22,10 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Impacted:
-    """One row. ``owners`` are names; ``tags`` are ``key`` or ``key=value``, after ``field:`` where a field has it."""
+    """One row. ``owners`` are names; ``tags`` are ``key`` or ``key=value``, after ``field:`` where a field has it.
+
+    A node that the reader does not see is hidden: its distance and kind are told, and nothing else.
+    """
 
     distance: int
     kind: NodeKind
@@ -34,18 +37,27 @@ class Impacted:
     latest_run_state: str | None
     first_seen: datetime | None
     last_seen: datetime | None
+    is_hidden: bool = False
 
 
 def impacted(unit: Reader, reached: Reached) -> Iterator[Impacted]:
-    """The nodes reached, by distance, kind, namespace and name."""
+    """The nodes reached, by distance, kind, namespace and name; of one distance those that are not seen come last."""
     by_distance: dict[int, list[int]] = defaultdict(list)
     for node, distance in reached.distances.items():
         by_distance[distance].append(node)
     for distance in sorted(by_distance):
         keys = reached.links.sort_keys(by_distance[distance])
         nodes = sorted(by_distance[distance], key=keys.__getitem__)
-        for start in range(0, len(nodes), CHUNK):
-            yield from _described(unit, nodes[start : start + CHUNK], distance, reached.links)
+        shown = nodes if unit.sight.is_whole else [node for node in nodes if unit.sight.sees(*keys[node][1:])]
+        for start in range(0, len(shown), CHUNK):
+            yield from _described(unit, shown[start : start + CHUNK], distance, reached.links)
+        if len(shown) < len(nodes):
+            kinds = sorted(keys[node][0] for node in set(nodes) - set(shown))
+            yield from (_hidden("job" if kind == "job" else "dataset", distance) for kind in kinds)
+
+
+def _hidden(kind: NodeKind, distance: int) -> Impacted:
+    return Impacted(distance, kind, None, "", "", (), (), None, None, None, is_hidden=True)
 
 
 def _described(unit: Reader, nodes: Sequence[int], distance: int, links: StoredLinks) -> Iterator[Impacted]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.answers import instant, is_known, state_tag, tagged
-from api.dependencies import ReadingUnit, StateOf, permit
+from api.dependencies import DatabaseOf, ReadingUnit, permit
 from api.routers import lineage_examples as examples
 from api.routers.lineage_asking import (
     GraphAsked,
@@ -32,6 +32,7 @@ from api.routers.lineage_shapes import (
     graph_document,
     impact_document,
 )
+from governance.database import Database
 from governance.errors import InputRefused
 from lineage.connections import DEFAULT_PATHS, MAX_PATHS, connections
 from lineage.differences import Side, differences
@@ -67,10 +68,10 @@ class ImpactAsked(ListQuery):
 @router.get(
     "/v1/lineage/impact",
     summary="What is reached, as a flat list in JSON or CSV",
-    dependencies=[permit("read")],
+    dependencies=[permit("read", scoped=True)],
     responses=examples.IMPACT,
 )
-def impact(request: Request, state: StateOf, asked: Annotated[ImpactAsked, Query()]) -> Response:
+def impact(request: Request, database: DatabaseOf, asked: Annotated[ImpactAsked, Query()]) -> Response:
     """The nodes reached, by distance, kind, namespace and name, with owners, tags and the latest run's state.
 
     CSV is streamed and has no limit unless one is given.
@@ -79,21 +80,21 @@ def impact(request: Request, state: StateOf, asked: Annotated[ImpactAsked, Query
     as_csv = asked.format == "csv" or (asked.format is None and accepts_csv)
     if not as_csv:
         query = graph_query(asked, asked.node_limit or DEFAULT_NODE_LIMIT, chosen_nodes(asked))
-        with state.database.read_unit() as unit:
+        with database.read_unit() as unit:
             reached = reach(unit, listed_start(request, unit, asked), query)
             return tagged(request, impact_document(list(impacted(unit, reached)), reached, query))
-    with state.database.read_unit() as unit:
+    with database.read_unit() as unit:
         tag = state_tag(unit, str(request.url.query))
     if is_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
-    lines = _csv(request, state, asked, graph_query(asked, asked.node_limit, chosen_nodes(asked)))
+    lines = _csv(request, database, asked, graph_query(asked, asked.node_limit, chosen_nodes(asked)))
     # The first line is made before the answer begins, so that a node which is not stored is a 404 and not a broken one.
     return StreamingResponse(chain([next(lines)], lines), media_type="text/csv", headers={"ETag": tag})
 
 
-def _csv(request: Request, state: StateOf, asked: ImpactAsked, query: GraphQuery) -> Iterator[str]:
+def _csv(request: Request, database: Database, asked: ImpactAsked, query: GraphQuery) -> Iterator[str]:
     """The lines; the database is read while they are sent."""
-    with state.database.read_unit() as unit:
+    with database.read_unit() as unit:
         reached = reach(unit, listed_start(request, unit, asked), query)
         yield from csv_lines(impacted(unit, reached))
 
@@ -131,7 +132,9 @@ class DiffAsked(Node, Walked):
 
 
 @router.get(
-    "/v1/lineage/diff", summary="What differs between two instants or two model versions", dependencies=[permit("read")]
+    "/v1/lineage/diff",
+    summary="What differs between two instants or two model versions",
+    dependencies=[permit("read", scoped=True)],
 )
 def diff(request: Request, unit: ReadingUnit, asked: Annotated[DiffAsked, Query()]) -> Response:
     """Nodes and edges that only one side has, and datasets of which the sides used other versions."""

@@ -34,7 +34,9 @@ def impact_document(rows: Sequence[Impacted], reached: Reached, query: GraphQuer
     return {
         **_asked(query),
         "nodes": [
-            {
+            {"distance": row.distance, "kind": row.kind, "hidden": True}
+            if row.is_hidden
+            else {
                 "distance": row.distance,
                 "kind": row.kind,
                 "type": row.type,
@@ -53,7 +55,10 @@ def impact_document(rows: Sequence[Impacted], reached: Reached, query: GraphQuer
 
 
 def csv_lines(rows: Iterable[Impacted]) -> Iterator[str]:
-    """The list as CSV (RFC 4180), the header first; owners and tags are joined by semicolons."""
+    """The list as CSV (RFC 4180), the header first; owners and tags are joined by semicolons.
+
+    A hidden node has neither namespace nor name.
+    """
     yield csv_line(IMPACT_COLUMNS)
     for row in rows:
         yield csv_line(
@@ -85,6 +90,7 @@ def connections_document(found: Connections, query: GraphQuery) -> dict[str, Any
 
 def differences_document(found: Differences, before: Side, after: Side, query: GraphQuery) -> dict[str, Any]:
     """What is on one side only."""
+    counted = {} if found.hidden is None else {"hidden": found.hidden}
     return {
         **_asked(query),
         "before": _side(before),
@@ -102,6 +108,7 @@ def differences_document(found: Differences, before: Side, after: Side, query: G
             }
             for changed in found.versions_changed
         ],
+        **counted,
         "truncated": found.is_truncated,
     }
 

@@ -18,7 +18,7 @@ from policies.schema.params import SchemaDocument
 router = APIRouter(prefix="/v1/schemas", tags=["schemas"])
 
 
-@router.get("", summary="Registered schemas", dependencies=[permit("read")])
+@router.get("", summary="Registered schemas", dependencies=[permit("read", scoped=True)])
 def registered_schemas(unit: ReadingUnit) -> dict[str, Any]:
     """The newest version of every schema."""
     return {"schemas": [schema.document() for schema in registry.latest_schemas(unit)]}
@@ -53,20 +53,22 @@ def register_version(
     return schema.document()
 
 
-@router.get("/{name}/versions", summary="Versions of a schema", dependencies=[permit("read")])
+@router.get("/{name}/versions", summary="Versions of a schema", dependencies=[permit("read", scoped=True)])
 def schema_versions(unit: ReadingUnit, name: SchemaName) -> dict[str, Any]:
     """Every version, oldest first."""
     return {"versions": [schema.document() for schema in registry.versions(unit, name)]}
 
 
-@router.get("/{name}/versions/{version}", summary="One version of a schema", dependencies=[permit("read")])
+@router.get("/{name}/versions/{version}", summary="One version of a schema", dependencies=[permit("read", scoped=True)])
 def schema_version(unit: ReadingUnit, name: SchemaName, version: int) -> dict[str, Any]:
     """The document, who registered it and when, its digest, and its place in the log."""
     schema, document = registry.schema_version(unit, name, version)
     return {**schema.document(), "document": document}
 
 
-@router.get("/{name}/versions/{version}/changes", summary="What a version changed", dependencies=[permit("read")])
+@router.get(
+    "/{name}/versions/{version}/changes", summary="What a version changed", dependencies=[permit("read", scoped=True)]
+)
 def schema_changes(unit: ReadingUnit, name: SchemaName, version: int, since: int | None = None) -> dict[str, Any]:
     """The differences from the version ``since``, or from the one before, and whether each tightens or loosens."""
     before = version - 1 if since is None else since
