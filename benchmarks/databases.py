@@ -1,8 +1,9 @@
 """The two databases that a benchmark runs on, each fresh, and the service on one of them."""
 
+import gc
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.report import Row
@@ -20,6 +21,16 @@ def on_both(rows: Callable[[str, str, Path], list[Row]], *, postgres: str = "Pos
         return found + rows(postgres, server.url("bench"), Path(folder))
 
 
-def as_delivered(home: Path, url: str) -> AbstractContextManager[Service]:
-    """The service with the work settings that it has by default: tests sweep fifteen times as often."""
-    return running(home, url, work=WorkSettings().model_dump())
+@contextmanager
+def as_delivered(home: Path, url: str) -> Iterator[Service]:
+    """The service as ``assay serve`` runs it: what is loaded is left out of collections, and it sweeps as by default.
+
+    Tests sweep fifteen times as often.
+    """
+    with running(home, url, work=WorkSettings().model_dump()) as service:
+        gc.collect()
+        gc.freeze()
+        try:
+            yield service
+        finally:
+            gc.unfreeze()

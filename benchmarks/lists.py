@@ -4,7 +4,6 @@ Half of the runs are of one job, which makes a new version of its output each ti
 jobs. Each list is asked for its first, its middle and its last page, with ``totalCount``.
 """
 
-import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -80,11 +79,7 @@ def _rows(name: str, url: str, folder: Path) -> list[Row]:
         require_current(unit)
     _fill(database)
     with as_delivered(folder / "home", url) as service:
-        # As `assay serve` does it: what is loaded is left out of collections.
-        gc.collect()
-        gc.freeze()
         rows = [_row(name, database, service, listed) for listed in LISTS]
-        gc.unfreeze()
     database.close()
     return rows
 
