@@ -11,6 +11,7 @@ from starlette.types import Lifespan
 
 from api import errors, examples
 from api.headers import SafeHeaders
+from api.intake import Intake
 from api.names import EncodedNames
 from api.routers import (
     approvals,
@@ -157,6 +158,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
 
     app = routed(running)
     app.state.assay = state
+    app.add_middleware(Intake, routes=lineage_intake.router.routes)
     if "*" not in settings.allowed_hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SafeHeaders)

@@ -3,19 +3,24 @@
 A route of ``IntakeRoute`` is declared, documented and tested like its neighbours. Its request does not pass through the
 resolution of dependencies, and its key is not looked up in a transaction of its own: the writer asks about it in the
 transaction that stores the events, once for all events that wait. Who sends a key that this process has not let in
-before is turned away before his body is read.
+before is turned away before his body is read. ``Intake`` hands it the requests whose path is spelled as declared before
+the application looks for their route; finding it there takes longer than all else that is done about a request.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import anyio.to_thread
 from fastapi import Request
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.dependencies import bearer_token, state_of
+from api.errors import refusal
 from governance.access.identities import Identities
 from governance.access.rates import Rates
 from governance.access.roles import Permission
@@ -83,12 +88,20 @@ class IntakeRoute(APIRoute):
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
-        request = Request(scope, receive)
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """What the endpoint answers to whoever is let in.
+
+        Raises:
+            AssayError: whoever asks is not let in, or his request is refused.
+        """
         admission: Admission = request.state.lineage_admission
         await admission.require(request, bearer_token(request))
-        conformance = _conformance(scope["query_string"])
-        response = await self.endpoint(request, body=await self._body(request), conformance=conformance)
-        await response(scope, receive, send)
+        conformance = _conformance(request.scope["query_string"])
+        response: Response = await self.endpoint(request, body=await self._body(request), conformance=conformance)
+        return response
 
     async def _body(self, request: Request) -> bytes:
         """The body, read as the endpoint's declaration says."""
@@ -98,7 +111,40 @@ class IntakeRoute(APIRoute):
         return body
 
 
+class Intake:
+    """Middleware that answers by a route of ``IntakeRoute`` at once.
+
+    Only a POST to the path as it is declared is answered here; every other spelling of it, and every other method, is
+    answered by the same route when the application has found it.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        """Stand before ``app``, which has the ``routes``; those of other classes are left to it."""
+        self._app = app
+        self._routes = {
+            route.path.encode(): route
+            for route in routes
+            if isinstance(route, IntakeRoute) and route.methods == {"POST"} and not route.param_convertors
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or hand it on."""
+        is_posted = scope["type"] == "http" and scope["method"] == "POST"
+        route = self._routes.get(scope.get("raw_path") or b"") if is_posted else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await route.answer(request)
+        except AssayError as fault:
+            response = refusal(request, fault)
+        await response(scope, receive, send)
+
+
 def _conformance(query: bytes) -> Conformance:
+    if not query:
+        return "lenient"
     asked = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("conformance", ["lenient"])[-1]
     if asked == "lenient":
         return "lenient"

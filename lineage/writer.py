@@ -1,12 +1,14 @@
 """Group commit: events that wait for the database are stored together, and each is answered after the commit.
 
 One thread of its own stores; it is there while something waits. Callers read and judge their events before they queue
-them, so that one group is read while another is stored.
+them, so that one group is read while another is stored. A transaction costs as much as some twenty events, so while
+many send at once the thread waits for half of them, and no longer than ``PATIENCE_SECONDS``.
 """
 
 import asyncio
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,9 @@ from lineage.ingest import Conformance, Read, Recorded, Refused, read_events, re
 
 GROUP = 400
 """Most events of one commit: enough to make the commit cheap, few enough to keep the first from waiting long."""
+
+PATIENCE_SECONDS = 0.005
+"""How long after a commit the next group may wait for calls that are on their way: an answer takes longer anyway."""
 
 SMALL_BYTES = 64 * 1024
 
@@ -55,7 +60,12 @@ class EventWriter:
     """The one place where events of a process enter its database, from threads and from coroutines."""
 
     def __init__(
-        self, database: Database, settings: LineageSettings, admit: Admit = lambda _unit, _token: WHOLE
+        self,
+        database: Database,
+        settings: LineageSettings,
+        admit: Admit = lambda _unit, _token: WHOLE,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Write into ``database``; while ``settings.queue_events`` events or more wait, no more are taken.
 
@@ -66,8 +76,13 @@ class EventWriter:
         self._database = database
         self._settings = settings
         self._admit = admit
+        self._patience_seconds = patience_seconds
         self._queue: deque[_Waiting] = deque()
         self._lock = threading.Lock()
+        self._enough = threading.Condition(self._lock)
+        self._wanted = 0
+        """Half of the calls that were under way at the last commit."""
+        self._wanted_until = 0.0
         self._is_storing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lineage-writer")
 
@@ -120,6 +135,8 @@ class EventWriter:
             self._queue.append(waiting)
             self.waiting += len(waiting.events)
             self._start()
+            if self._is_group():
+                self._enough.notify()
 
     def _start(self) -> None:
         """Have the thread store what waits, unless it does; the lock is held."""
@@ -132,14 +149,18 @@ class EventWriter:
         try:
             while group := self._next_group():
                 self._store_and_tell(group)
+                self._expect(len(group))
         finally:
             with self._lock:
                 self._is_storing = False
                 self._start()
 
     def _next_group(self) -> list[_Waiting]:
-        """Calls that wait, in order, as many as make up a group; at least one."""
+        """Calls that wait, in order, as many as make up a group; none when nothing waits."""
         with self._lock:
+            patience = self._wanted_until - time.monotonic()
+            if patience > 0:
+                self._enough.wait_for(self._is_group, patience)
             group: list[_Waiting] = []
             count = 0
             while self._queue and (not group or count + len(self._queue[0].events) <= GROUP):
@@ -147,6 +168,17 @@ class EventWriter:
                 count += len(group[-1].events)
             self.waiting -= count
             return group
+
+    def _is_group(self) -> bool:
+        """Whether enough waits for the next commit; the lock is held."""
+        return len(self._queue) >= self._wanted or self.waiting >= GROUP
+
+    def _expect(self, told: int) -> None:
+        """Note how many calls are under way, now that ``told`` were told: they are likely to send again."""
+        with self._lock:
+            self._wanted = (told + len(self._queue)) // 2
+            # One or two that send in turn would wait for one another in vain.
+            self._wanted_until = time.monotonic() + self._patience_seconds if self._wanted > 1 else 0.0
 
     def _store_and_tell(self, group: Sequence[_Waiting]) -> None:
         """Store the group; whatever happens, each of its calls is told."""

@@ -1,13 +1,18 @@
 """Taking events: the key counts in the transaction that stores them, and whoever has none is not listened to."""
 
 import asyncio
+import gzip
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
+from api.app import create_app
 from api.routers.lineage_intake import router
 from governance.access.keys import KeyRequest, create_key, revoke_key
 from governance.access.principal import OPERATOR
@@ -20,7 +25,7 @@ from lineage.ingest import Recorded
 from lineage.tables import EventRow
 from lineage.writer import EventWriter
 from tests.lineage.material import bodies, body, run_event, run_id
-from tests.support.service import Service
+from tests.support.service import Service, key_for, settings_for
 
 EVENTS = "/api/v1/lineage"
 BATCH = "/api/v1/lineage/batch"
@@ -66,6 +71,57 @@ def test_the_conformance_that_is_asked_for_must_be_one_that_there_is(
     content = body(run_event())
     answer = service.http.post(path + query, content=b"[%s]" % content if path == BATCH else content)
     assert answer.status_code == status or (status == 200 and answer.is_success)
+
+
+@pytest.mark.parametrize("path", [EVENTS, BATCH])
+@pytest.mark.parametrize(
+    ("query", "headers", "content"),
+    [
+        ("", {}, b"good"),
+        ("?conformance=strict", {}, b"good"),
+        ("?conformance=other", {}, b"good"),
+        ("", {"Authorization": "Bearer nonsense"}, b"good"),
+        ("", {"Content-Encoding": "br"}, b"good"),
+        ("", {"Content-Encoding": "gzip"}, gzip.compress(b"{}")),
+        ("", {}, b"{"),
+        ("", {}, b'{"eventTime": 1}'),
+    ],
+)
+def test_a_request_is_answered_alike_however_its_path_is_spelled(
+    service: Service, path: str, query: str, headers: dict[str, str], content: bytes
+) -> None:
+    """Only the first spelling is the declared one; the application looks for the route of the others."""
+    good = b"[%s]" % body(run_event()) if path == BATCH else body(run_event())
+    sent = good if content == b"good" else content
+    spellings = (path, path + "/", path.replace("lineage", "line%61ge"))
+    answers = [service.http.post(spelled + query, content=sent, headers=headers) for spelled in spellings]
+    seen = {(answer.status_code, answer.content, str(sorted(answer.headers.items()))) for answer in answers}
+    assert len(seen) == 1
+    assert answers[0].headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_declared_path_is_answered_before_the_application_looks_for_a_route(service: Service) -> None:
+    looked: list[str] = []
+    inner = service.app.router.middleware_stack
+
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        looked.append(scope["path"])
+        await inner(scope, receive, send)
+
+    service.app.router.middleware_stack = look
+    for path in (EVENTS, EVENTS + "/"):
+        assert service.http.post(path, content=body(run_event())).is_success
+    assert len(looked) == 1
+
+
+def test_another_host_than_those_allowed_sends_no_events(sqlite_template: Path, tmp_path: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path / "assay.db")
+    settings = settings_for(tmp_path / "home", f"sqlite:///{tmp_path / 'assay.db'}")
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("assay.test",)}))
+    headers = {"Authorization": f"Bearer {key_for(settings.resolved_database_url, Role.CI)}"}
+    with TestClient(app, headers=headers) as http:
+        assert http.post(EVENTS, content=body(run_event()), headers={"Host": "other.test"}).status_code == 400
+        assert http.post(EVENTS, content=body(run_event()), headers={"Host": "assay.test"}).status_code == 201
 
 
 def test_another_method_is_not_allowed(service: Service) -> None:

@@ -1,6 +1,8 @@
 """Group commit: many wait, one stores, each gets his own answer after the commit."""
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -103,6 +105,57 @@ def test_a_leader_that_is_interrupted_leaves_the_lead_to_another(database: Datab
         assert isinstance(second.result(30), Recorded)
         with pytest.raises(KeyboardInterrupt):
             first.result(30)
+
+
+def test_while_many_send_the_next_commit_waits_for_half_of_them(database: Database) -> None:
+    writer = EventWriter(database, LineageSettings(), patience_seconds=60)
+    contents = bodies(*(run_event("START", number, run=run_id(number)) for number in range(11)))
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_connection: object) -> None:
+        held.set()
+        release.wait(30)
+
+    sa.event.listen(database.engine, "commit", hold)
+    with ThreadPoolExecutor(11) as pool:
+        calls = [pool.submit(writer.record, contents[0])]
+        assert held.wait(30)
+        calls += [pool.submit(writer.record, content) for content in contents[1:8]]
+        _wait_for(lambda: writer.waiting == 7)
+        release.set()
+        assert all(call.result(30) for call in calls), "half of eight and more wait already"
+        late = [pool.submit(writer.record, content) for content in contents[8:10]]
+        time.sleep(0.1)
+        assert not any(call.done() for call in late), "seven were told together, and two are less than half of them"
+        late.append(pool.submit(writer.record, contents[10]))
+        assert all(call.result(30) for call in late)
+    with database.read_unit() as unit:
+        groups = unit.session.scalars(sa.select(sa.func.count(EventRow.id)).group_by(EventRow.arrived_at)).all()
+    assert sorted(groups) == [1, 3, 7]
+
+
+def test_nobody_waits_longer_than_the_patience_for_those_who_send_no_more(database: Database) -> None:
+    writer = EventWriter(database, LineageSettings(), patience_seconds=0.3)
+    contents = bodies(*(run_event("START", number, run=run_id(number)) for number in range(9)))
+    with ThreadPoolExecutor(8) as pool:
+        assert all(isinstance(answer, Recorded) for answer in pool.map(writer.record, contents[:8]))
+    began = time.monotonic()
+    assert isinstance(writer.record(contents[8]), Recorded)
+    assert time.monotonic() - began < 10
+
+
+def test_one_who_sends_alone_is_never_kept_waiting(database: Database) -> None:
+    writer = EventWriter(database, LineageSettings(), patience_seconds=60)
+    for content in bodies(*(run_event("START", number, run=run_id(number)) for number in range(5))):
+        assert isinstance(writer.record(content), Recorded)
+    writer.close()
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 def _flat(parameters: object) -> bytes:
