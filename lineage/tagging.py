@@ -3,6 +3,7 @@
 They are worked out when they are read: when a tag goes at its source, what was derived from it is gone too.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from lineage.identity import stamp_after
 from lineage.labels import tags_in
 from lineage.mapping import touches
 from lineage.marks import marks_of
-from lineage.reading import Reader, among, id_list, listed
+from lineage.reading import Reader, among, id_list, listed, seen
 from lineage.tables import ActionRow, NodeRow
 
 MOST_FIELDS = 10_000
@@ -69,9 +70,29 @@ def carriers_of(stored: StoredFields, key: str, kind: Literal["tag", "category"]
 
 
 def all_tags(unit: Reader) -> list[tuple[str, str | None]]:
-    """Every tag that an event or operator named, by name, with what an operator said of it."""
+    """Every tag that an event or operator named, by name, with what an operator said of it.
+
+    Whoever does not see everything is told of those that were ever said of what he sees.
+    """
     rows = unit.session.execute(sa.select(TagRow.name, TagRow.description))
-    return sorted(((name, description) for name, description in rows), key=lambda tag: tag[0])
+    told = None if unit.sight.is_whole else _tags_of_seen(unit)
+    return sorted(((name, said) for name, said in rows if told is None or name in told), key=lambda tag: tag[0])
+
+
+def _tags_of_seen(unit: Reader) -> set[str]:
+    labelled = (
+        sa.select(LabelRow.text_id)
+        .join(NodeRow, NodeRow.id == LabelRow.node_id)
+        .where(LabelRow.key == "tags", LabelRow.text_id != 0, *seen(unit))
+    )
+    texts = unit.session.scalars(sa.select(TextRow.content).where(TextRow.id.in_(labelled)))
+    by_hand = (
+        sa.select(ActionRow.content)
+        .join(NodeRow, NodeRow.identity == ActionRow.identity)
+        .where(ActionRow.kind == "tag.add", *seen(unit))
+    )
+    set_by_hand = {json.loads(content)["tag"] for content in unit.session.scalars(by_hand)}
+    return {tag[1] for text in texts for tag in tags_in(text)} | set_by_hand
 
 
 def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[Carried]]:

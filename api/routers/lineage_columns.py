@@ -24,6 +24,7 @@ from lineage.column_answer import (
     starts_of_job,
 )
 from lineage.column_graph import Field
+from lineage.column_sight import HIDDEN, seen_columns, seen_marks
 from lineage.columns import StoredFields
 from lineage.identity import node_id_splits
 from lineage.links import EdgesMode
@@ -66,7 +67,9 @@ class CarriersAsked(BaseModel):
 
 
 @router.get(
-    "/v1/lineage/columns", summary="What a field comes from and what depends on it", dependencies=[permit("read")]
+    "/v1/lineage/columns",
+    summary="What a field comes from and what depends on it",
+    dependencies=[permit("read", scoped=True)],
 )
 def columns(request: Request, unit: ReadingUnit, asked: Annotated[ColumnsAsked, Query()]) -> Response:
     """The fields within reach, nearest first, each with the tags and categories that it carries and where from."""
@@ -74,11 +77,15 @@ def columns(request: Request, unit: ReadingUnit, asked: Annotated[ColumnsAsked, 
         asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges, asked.include_indirect
     )
     stored = StoredFields(unit, query.as_of, query.edges)
-    found = column_graph(stored, _starts(request, stored, asked), query)
+    found = seen_columns(column_graph(stored, _starts(request, stored, asked), query), unit.sight)
     return tagged(request, _document(found, query))
 
 
-@router.get("/v1/lineage/tags", summary="The tags, or every field that carries one", dependencies=[permit("read")])
+@router.get(
+    "/v1/lineage/tags",
+    summary="The tags, or every field that carries one",
+    dependencies=[permit("read", scoped=True)],
+)
 def carriers(request: Request, unit: ReadingUnit, asked: Annotated[CarriersAsked, Query()]) -> Response:
     """The fields that carry the tag or category, own or derived along columns, with the way it came.
 
@@ -96,7 +103,12 @@ def carriers(request: Request, unit: ReadingUnit, asked: Annotated[CarriersAsked
     stored.nodes(sorted({dataset for dataset, _ in ways}))
     passed = {one for held in ways.values() for way in held.values() for one in way}
     named = {one: field_name(stored, one) for one in (*ways, *passed)}
-    rows = [(named[one], mark) for one, held in ways.items() for mark in carried_marks(named, held)]
+    rows = [
+        (named[one], mark)
+        for one, held in ways.items()
+        if unit.sight.sees(named[one].namespace, named[one].name)
+        for mark in seen_marks(carried_marks(named, held), unit.sight)
+    ]
     document = {
         kind: key,
         "as_of": None if as_of is None else rfc3339(as_of),
@@ -124,7 +136,8 @@ def _starts(request: Request, stored: StoredFields, asked: ColumnsAsked) -> list
     encoded = (part.partition("=") for part in request.url.query.split("&"))
     raw = next((value for key, _, value in encoded if key == "node_id"), "")
     if asked.node_id.startswith("datasetField:"):
-        return find_field(stored, [FieldName(*names) for names in field_candidates(asked.node_id, raw)])
+        candidates = field_candidates(asked.node_id, raw)
+        return find_field(stored, [FieldName(*names) for names in candidates if unit.sight.sees(*names[:2])])
     splits = node_id_splits(asked.node_id)
     if not splits:
         raise InputRefused(
@@ -146,7 +159,9 @@ def _document(found: ColumnGraph, query: ColumnQuery) -> dict[str, Any]:
         "edges_mode": query.edges,
         "include_indirect": query.include_indirect,
         "nodes": [
-            {
+            {"index": index, "distance": node.distance, "hidden": True}
+            if node.names == HIDDEN
+            else {
                 "index": index,
                 **_names(node.names),
                 "type": node.type,
@@ -158,7 +173,9 @@ def _document(found: ColumnGraph, query: ColumnQuery) -> dict[str, Any]:
             for index, node in enumerate(found.nodes)
         ],
         "edges": [
-            {
+            {"from": edge.source, "to": edge.target, "hidden": True}
+            if HIDDEN in (found.nodes[edge.source].names, found.nodes[edge.target].names)
+            else {
                 "from": edge.source,
                 "to": edge.target,
                 "transformations": [
@@ -167,7 +184,7 @@ def _document(found: ColumnGraph, query: ColumnQuery) -> dict[str, Any]:
                     for part in edge.transformations
                 ],
                 "masked": edge.is_masked,
-                "job": None if edge.job is None else {"namespace": edge.job[0], "name": edge.job[1]},
+                "job": _job(edge.job),
                 "first_seen": rfc3339(edge.first_seen),
                 "last_seen": rfc3339(edge.last_seen),
                 "latest_run_id": edge.latest_run_id,
@@ -180,8 +197,16 @@ def _document(found: ColumnGraph, query: ColumnQuery) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _names(names: FieldName) -> dict[str, str | None]:
+def _job(names: tuple[str, str] | None) -> dict[str, Any] | None:
+    if names is None:
+        return None
+    return {"namespace": names[0], "name": names[1]} if names[1] else {"hidden": True}
+
+
+def _names(names: FieldName) -> dict[str, Any]:
     """The field's names; a null field stands for one of the dataset's fields that is not known."""
+    if names == HIDDEN:
+        return {"hidden": True}
     return {"namespace": names.namespace, "name": names.name, "field": names.path or None}
 
 
