@@ -16,8 +16,13 @@ MANY = 20
 
 
 def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
-    """A decision as the gate answers it; the same bytes whenever it is asked for."""
-    decision = store.decision(unit, row)
+    """A stored decision as the gate answers it; the same bytes whenever it is asked for."""
+    return decision_answer(row, store.decision(unit, row))
+
+
+def decision_answer(row: DecisionRow, decision: Decision) -> dict[str, Any]:
+    """A decision as the gate answers it, from its row and its value."""
+    told = decision.model_dump(mode="json", include={"evaluated_at", "valid_until"})
     base, own = f"/v1/decisions/{row.id}", f"/v1/gate/evaluations/{row.evaluation_id}"
     return {
         "decision_id": row.id,
@@ -29,8 +34,8 @@ def decided(unit: ReadUnit, row: DecisionRow) -> dict[str, Any]:
         "environment": decision.environment,
         "policy": decision.policy.document() if decision.policy else None,
         "engine": decision.engine,
-        "evaluated_at": decision.document()["evaluated_at"],
-        "valid_until": decision.document()["valid_until"],
+        "evaluated_at": told["evaluated_at"],
+        "valid_until": told["valid_until"],
         "input_digest": decision.input_digest,
         "decision_digest": row.digest,
         "warnings": [preview.document() for preview in decision.previews if preview.stage == "warn"],

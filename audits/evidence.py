@@ -1,5 +1,6 @@
 """Evidence comes in and decisions go out: manifests, signed test results, sealed decisions."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -91,9 +92,17 @@ def artifact_uris(manifest: Manifest) -> list[str]:
     return [file.uri for file in files if file is not None] + dictionary
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A decision that was sealed, and its row."""
+
+    row: DecisionRow
+    decision: Decision
+
+
 def seal(
     unit: Unit, context: GateContext, decision: Decision, *, evaluation: EvaluationRow, manifest: Manifest | None
-) -> DecisionRow:
+) -> Sealed:
     """Keep a decision, tell lineage of it, sign its statement and append it to the log, all in one transaction."""
     name = store.keep(unit, "decision", decision)
     events = gate_events(context.speaker, decision, name, manifest, requested_at=evaluation.requested_at)
@@ -104,25 +113,24 @@ def seal(
     key = context.ring.decision
     envelope = dsse.sign(canonical(decision_statement(decision, name)), key)
     places = append(unit, [*told, Leaf(kind="decision", body=decision_leaf(envelope, key.public))])
-    row = DecisionRow(
-        id=decision.decision_id,
-        evaluation_id=evaluation.id,
-        digest=name,
-        subject_digest=decision.subject.digest,
-        environment=decision.environment,
-        verdict=decision.verdict.value,
-        mode=decision.mode,
-        evaluated_at=decision.evaluated_at,
-        valid_until=decision.valid_until,
-        envelope=envelope.content(),
-        log_index=places[-1],
-    )
-    store.add_decision(unit, row)
-    return row
+    values = {
+        "id": decision.decision_id,
+        "evaluation_id": evaluation.id,
+        "digest": name,
+        "subject_digest": decision.subject.digest,
+        "environment": decision.environment,
+        "verdict": decision.verdict.value,
+        "mode": decision.mode,
+        "evaluated_at": decision.evaluated_at,
+        "valid_until": decision.valid_until,
+        "envelope": envelope.content(),
+        "log_index": places[-1],
+    }
+    return Sealed(store.add_decision(unit, values), decision)
 
 
 def _told(decision: Decision, name: str) -> dict[str, JsonValue]:
     """What an announcement says of a decision; who wants the figures asks for the decision."""
-    document = decision.document()
-    said = ("decision_id", "verdict", "subject", "environment", "policy", "evaluated_at", "valid_until", "context")
-    return {key: document[key] for key in said} | {"decision_digest": name}
+    said = {"decision_id", "verdict", "subject", "environment", "policy", "evaluated_at", "valid_until", "context"}
+    told: dict[str, JsonValue] = decision.model_dump(mode="json", by_alias=True, include=said)
+    return told | {"decision_digest": name}

@@ -12,7 +12,7 @@ from audits import store
 from audits.answers import check_answer
 from audits.context import GateContext
 from audits.decision import Combined
-from audits.evidence import seal
+from audits.evidence import Sealed, seal
 from audits.judging import Case, case_of, result_digests, to_measure
 from audits.model_facts import blocked_by, contradictions, require_same_model
 from audits.plan import Planned
@@ -46,10 +46,14 @@ ENGINE = f"assay {__version__}"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An evaluation that was taken: its id, and whether it answers an earlier request with the same key."""
+    """An evaluation that was taken: its id, and whether it answers an earlier request with the same key.
+
+    ``sealed`` is the decision where it was taken at once; it counts when the transaction is committed.
+    """
 
     id: str
     replayed: bool
+    sealed: Sealed | None = None
 
 
 def request(
@@ -99,9 +103,8 @@ def request(
     if choice.tried or (case and to_measure(unit, case, planned, now=unit.now)):
         require_room(unit, context.settings.work, principal.id)
         unit.after_commit(lambda: ring(identifier))
-    else:
-        _conclude(unit, context, row, case, planned)
-    return Accepted(identifier, replayed=False)
+        return Accepted(identifier, replayed=False)
+    return Accepted(identifier, replayed=False, sealed=_conclude(unit, context, row, case, planned))
 
 
 def _fresh(unit: Unit) -> dict[str, Any]:
@@ -199,12 +202,13 @@ def conclude(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRo
 
     Past the deadline nothing is waited for: what is missing then makes the verdict indeterminate.
     """
-    return _conclude(unit, context, row, *_case(unit, row))
+    sealed = _conclude(unit, context, row, *_case(unit, row))
+    return sealed.row if sealed is not None else None
 
 
 def _conclude(
     unit: Unit, context: GateContext, row: EvaluationRow, case: Case | None, planned: list[Planned]
-) -> DecisionRow | None:
+) -> Sealed | None:
     if case is not None:
         said = found(unit, case, planned)
     else:
@@ -269,12 +273,10 @@ def _end(
     *,
     manifest: Manifest | None,
     previews: tuple[Preview, ...] = (),
-) -> DecisionRow:
+) -> Sealed:
     decision = _decision(unit, context, row, said, previews=previews)
-    sealed = seal(unit, context, decision, evaluation=row, manifest=manifest)
     row.state = "done"
-    unit.session.flush()
-    return sealed
+    return seal(unit, context, decision, evaluation=row, manifest=manifest)
 
 
 def _decision(
@@ -350,7 +352,7 @@ def abandon(unit: Unit, context: GateContext, row: EvaluationRow) -> DecisionRow
         message="The service met a fault of its own in each of its attempts; nothing was decided.",
         remediation="Ask the operator to look at the service's log, then ask the gate again.",
     )
-    return _end(unit, context, row, Found(Combined(Verdict.INDETERMINATE, (reason,))), manifest=None)
+    return _end(unit, context, row, Found(Combined(Verdict.INDETERMINATE, (reason,))), manifest=None).row
 
 
 def _reference(row: EvaluationRow) -> PolicyReference | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from audits.decision import Combined
 from governance.database import Unit
 from governance.errors import Conflict
-from governance.registry.models import RegisteredModel, registered, version_of
+from governance.registry.models import RegisteredModel, known_as
 from governance.types.ancestry import Ancestry, DatasetVersion
 from governance.types.results import Reason, Verdict
 from governance.types.subject import Subject
@@ -20,7 +20,8 @@ def require_same_model(unit: Unit, subject: Subject) -> RegisteredModel | None:
         Conflict: the bytes are registered under another name, or the version with other bytes. Names that the caller
             did not send are not told.
     """
-    known = registered(unit, subject.digest)
+    found = known_as(unit, subject)
+    known, named = found.by_bytes, found.by_name
     if known is not None and known.registration.subject != subject:
         raise Conflict(
             expected="the name and version with which these bytes are registered",
@@ -30,7 +31,6 @@ def require_same_model(unit: Unit, subject: Subject) -> RegisteredModel | None:
         )
     if known is not None:
         return known
-    named = version_of(unit, subject.namespace, subject.name, subject.version)
     if named is not None:
         raise Conflict(
             expected=f"the bytes with which {subject.label} is registered"[:300],
@@ -47,7 +47,7 @@ def contradictions(unit: Unit, subject: Subject, ancestry: Callable[[], Ancestry
     ``ancestry`` is asked for only where the model is registered. Neither of the two is taken silently: which policy
     and which rules apply rests on what they say.
     """
-    known = registered(unit, subject.digest)
+    known = known_as(unit, subject).by_bytes
     traced = ancestry() if known is not None else None
     if known is None or traced is None:
         return ()

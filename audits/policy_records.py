@@ -5,6 +5,8 @@ What a publication means for a request is ``policies``' part, and who may make o
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from audits import store
 from audits.policy_tables import PolicyPublicationRow, PolicyVersionRow
 from governance.access.principal import Principal
 from governance.canonical import canonical
-from governance.database import ReadUnit, Unit
+from governance.database import ReadUnit, Unit, UTCDateTime
 from governance.errors import NotFound
 from governance.log.journal import Leaf, append
 from governance.types.policy import Policy, PolicyReference, Stage
@@ -79,13 +81,21 @@ def version_of(unit: Unit | ReadUnit, name: str, version: int) -> PolicyVersion:
 
 def publications(unit: Unit | ReadUnit, name: str | None = None, *, by: datetime | None = None) -> list[Publication]:
     """Publications of a policy, or of all, made by an instant (inclusive) or until now, oldest first."""
+    given: dict[str, object] = {"name": name, "by": by}
+    asked = {key: value for key, value in given.items() if value is not None}
+    found = unit.session.connection().execute(_published(*asked), asked)
+    return [_publication(row, row.digest) for row in found.all()]
+
+
+@cache
+def _published(*given: str) -> sa.Select[PolicyPublicationRow, str]:
+    """The query for publications, oldest first, with a condition for each parameter that is given."""
+    conditions: dict[str, sa.ColumnElement[bool]] = {
+        "name": PolicyPublicationRow.name == sa.bindparam("name"),
+        "by": PolicyPublicationRow.published_at <= sa.bindparam("by", type_=UTCDateTime()),
+    }
     rows = sa.select(PolicyPublicationRow, PolicyVersionRow.digest).join(PolicyVersionRow)
-    if name is not None:
-        rows = rows.where(PolicyPublicationRow.name == name)
-    if by is not None:
-        rows = rows.where(PolicyPublicationRow.published_at <= by)
-    found = unit.session.execute(rows.order_by(PolicyPublicationRow.id))
-    return [_publication(row, digest) for row, digest in found]
+    return rows.where(*(conditions[key] for key in given)).order_by(PolicyPublicationRow.id)
 
 
 def add_version(unit: Unit, policy: Policy, *, version: int, author: str, author_name: str) -> PolicyVersion:
@@ -155,7 +165,7 @@ def _version(row: PolicyVersionRow) -> PolicyVersion:
     )
 
 
-def _publication(row: PolicyPublicationRow, digest: str) -> Publication:
+def _publication(row: PolicyPublicationRow | sa.Row[Any, Any], digest: str) -> Publication:
     return Publication(
         policy=PolicyReference(name=row.name, version=row.version, digest=digest),
         stage=Stage(row.stage),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from audits.host_tables import RevisionRow
 from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow
 from governance.canonical import canonical, digest, read_json, sha256
-from governance.database import ReadUnit, Row, Unit
+from governance.database import ReadUnit, Row, RowT, Unit, plain_rows
 from governance.errors import NotFound
 from governance.types.decision import Decision
 from governance.types.manifest import Manifest
@@ -36,9 +36,13 @@ def _insert_new(unit: Unit, row_type: type[Row], values: dict[str, Any]) -> bool
 
     Looking first and inserting after would race: a neighbour may insert the same key in between, and is waited for.
     """
-    insert = sqlite.insert if unit.dialect == "sqlite" else postgresql.insert
-    done = unit.session.execute(insert(row_type).values(**values).on_conflict_do_nothing().returning(sa.literal(1)))
-    return done.first() is not None
+    return unit.session.connection().execute(_insert(row_type, unit.dialect), values).first() is not None
+
+
+@cache
+def _insert(row_type: type[Row], dialect: str) -> Any:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(Row.metadata.tables[row_type.__tablename__]).on_conflict_do_nothing().returning(sa.literal(1))
 
 
 def keep(unit: Unit, kind: str, value: Value) -> str:
@@ -55,17 +59,13 @@ def body_of(unit: AnyUnit, name: str) -> bytes:
     Raises:
         NotFound: nothing is stored under it.
     """
-    row = unit.session.get(DocumentRow, name)
-    if row is None:
+    body: bytes | None = unit.session.connection().execute(_BODY, {"digest": name}).scalar()
+    if body is None:
         raise NotFound(expected="the digest of a stored document", found=name, remedy="Check the digest.")
-    _hold(unit, row)
-    return row.body
+    return body
 
 
-def _hold(unit: AnyUnit, row: Row) -> None:
-    """Read a row once in a transaction that writes; a view that goes through many rows holds none."""
-    if isinstance(unit, Unit):
-        unit.hold(row)
+_BODY = sa.select(DocumentRow.body).where(DocumentRow.digest == sa.bindparam("digest"))
 
 
 def bodies_of(unit: AnyUnit, names: Collection[str]) -> dict[str, bytes]:
@@ -76,7 +76,7 @@ def bodies_of(unit: AnyUnit, names: Collection[str]) -> dict[str, bytes]:
 
 def fetch(unit: AnyUnit, name: str, model: type[ValueT]) -> ValueT:
     """The value under a digest."""
-    return model.model_validate(read_json(body_of(unit, name)))
+    return unit.once((model, name), lambda: model.model_validate(read_json(body_of(unit, name))))
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +86,7 @@ def _parsed_policy(body: bytes) -> Policy:
 
 def policy(unit: AnyUnit, name: str) -> Policy:
     """The policy under a digest."""
-    return _parsed_policy(body_of(unit, name))
+    return unit.once((Policy, name), lambda: _parsed_policy(body_of(unit, name)))
 
 
 def add_evidence(unit: Unit, *, name: str, kind: str, manifest: Manifest, by: str, signer: str | None = None) -> bool:
@@ -109,21 +109,33 @@ def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
     Raises:
         NotFound: no evidence has this digest, or it is of a model that the unit does not see.
     """
-    row = unit.session.get(EvidenceRow, name)
+    rows = unit.once((EvidenceRow, name), lambda: plain_rows(unit, EvidenceRow, _EVIDENCE, digest=name) or None)
+    row = rows[0] if rows else None
     if row is None or not (unit.sight.is_whole or _sees(unit, fetch(unit, row.manifest_digest, Manifest).subject)):
         raise NotFound(expected="submitted evidence", found=name, remedy="Submit it first: POST /v1/evidence.")
-    _hold(unit, row)
     return row
+
+
+_EVIDENCE = sa.select(EvidenceRow).where(EvidenceRow.digest == sa.bindparam("digest"))
+_EVIDENCE_ABOUT = (
+    sa.select(EvidenceRow)
+    .where(EvidenceRow.subject_digest == sa.bindparam("subject"))
+    .order_by(EvidenceRow.submitted_at.desc(), EvidenceRow.digest)
+)
 
 
 def latest_evidence(unit: AnyUnit, subject_digest: str) -> list[str]:
     """The newest manifest of a subject, and every test result that was made from the same manifest."""
-    rows = unit.session.scalars(
-        sa.select(EvidenceRow)
-        .where(EvidenceRow.subject_digest == subject_digest)
-        .order_by(EvidenceRow.submitted_at.desc(), EvidenceRow.digest)
-    ).all()
-    return [row.digest for row in rows if row.manifest_digest == rows[0].manifest_digest]
+    rows = plain_rows(unit, EvidenceRow, _EVIDENCE_ABOUT, subject=subject_digest)
+    latest = [row for row in rows if row.manifest_digest == rows[0].manifest_digest]
+    for row in latest:
+        _remember(unit, row)
+    return [row.digest for row in latest]
+
+
+def _remember(unit: AnyUnit, row: EvidenceRow) -> None:
+    """Have ``evidence`` give a row that was read already."""
+    unit.once((EvidenceRow, row.digest), lambda: [row])
 
 
 def add_measurement(
@@ -159,18 +171,21 @@ def measurements(
     unit: AnyUnit, *, manifest_digest: str, check: str, version: str, measured_with: dict[str, object]
 ) -> list[MeasurementRow]:
     """Measurements of a manifest by one check, taken with these parameters, newest first."""
-    return list(
-        unit.session.scalars(
-            sa.select(MeasurementRow)
-            .where(
-                MeasurementRow.manifest_digest == manifest_digest,
-                MeasurementRow.check_id == check,
-                MeasurementRow.check_version == version,
-                MeasurementRow.measured_with_digest == digest(measured_with),
-            )
-            .order_by(MeasurementRow.collected_at.desc(), MeasurementRow.id.desc())
-        )
+    asked = {"manifest": manifest_digest, "check": check, "version": version, "with_": digest(measured_with)}
+    question = (MeasurementRow, *asked.values())
+    return unit.once(question, lambda: plain_rows(unit, MeasurementRow, _MEASUREMENTS, **asked) or None) or []
+
+
+_MEASUREMENTS = (
+    sa.select(MeasurementRow)
+    .where(
+        MeasurementRow.manifest_digest == sa.bindparam("manifest"),
+        MeasurementRow.check_id == sa.bindparam("check"),
+        MeasurementRow.check_version == sa.bindparam("version"),
+        MeasurementRow.measured_with_digest == sa.bindparam("with_"),
     )
+    .order_by(MeasurementRow.collected_at.desc(), MeasurementRow.id.desc())
+)
 
 
 def evaluation(unit: AnyUnit, identifier: str) -> EvaluationRow:
@@ -187,10 +202,13 @@ def evaluation(unit: AnyUnit, identifier: str) -> EvaluationRow:
 
 def evaluation_of_key(unit: AnyUnit, principal: str, key: str) -> EvaluationRow | None:
     """The evaluation a principal asked for under an idempotency key; None when there is none."""
-    statement = sa.select(EvaluationRow).where(
-        EvaluationRow.principal == principal, EvaluationRow.idempotency_key == key
-    )
-    return unit.session.scalars(statement).one_or_none()
+    rows = plain_rows(unit, EvaluationRow, _OF_KEY, principal=principal, key=key)
+    return rows[0] if rows else None
+
+
+_OF_KEY = sa.select(EvaluationRow).where(
+    EvaluationRow.principal == sa.bindparam("principal"), EvaluationRow.idempotency_key == sa.bindparam("key")
+)
 
 
 def waiting_evaluations(unit: AnyUnit, now: datetime, limit: int) -> list[str]:
@@ -268,7 +286,15 @@ def add_evaluation(unit: Unit, values: dict[str, Any]) -> EvaluationRow | None:
     if not _insert_new(unit, EvaluationRow, values):
         return None
     _note_revision(unit, values)
-    return unit.session.get_one(EvaluationRow, values["id"])
+    return _as_stored(unit, EvaluationRow, values)
+
+
+def _as_stored(unit: Unit, row_type: type[RowT], values: dict[str, Any]) -> RowT:
+    """A row that was inserted a moment ago, as the session would read it; what was not given is null."""
+    row = row_type(**{column.key: values.get(column.key) for column in row_type.__table__.columns})
+    sa.orm.make_transient_to_detached(row)
+    unit.session.add(row)
+    return row
 
 
 def _note_revision(unit: Unit, values: dict[str, Any]) -> None:
@@ -283,7 +309,11 @@ def _note_revision(unit: Unit, values: dict[str, Any]) -> None:
         unit.session.flush()
 
 
-def add_decision(unit: Unit, row: DecisionRow) -> None:
-    """Insert a sealed decision."""
-    unit.session.add(row)
+def add_decision(unit: Unit, values: dict[str, Any]) -> DecisionRow:
+    """Insert a sealed decision, and write that its evaluation has ended; the row as a value."""
+    unit.session.connection().execute(_DECISION, values)
     unit.session.flush()
+    return DecisionRow(**values)
+
+
+_DECISION = sa.insert(Row.metadata.tables[DecisionRow.__tablename__])

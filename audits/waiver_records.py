@@ -12,12 +12,12 @@ from governance.access.principal import Principal
 from governance.access.roles import Permission
 from governance.canonical import digest
 from governance.clock import rfc3339, uuid7
-from governance.database import Unit
+from governance.database import Unit, UTCDateTime
 from governance.errors import Conflict, InputRefused, NotPermitted
 from governance.log.journal import lock
 from governance.notices.outbox import announce
 from governance.plugins import BUILT_IN
-from governance.registry.models import registered
+from governance.registry.models import known_as, registered
 from governance.types.subject import Subject
 from governance.types.waiver import WaivedModel, WaiverApproval, WaiverRequest, WaiverRevocation
 
@@ -157,24 +157,29 @@ def listed(
 
 def waivers_about(unit: AnyUnit, subject: Subject, environment: str) -> list[Waiver]:
     """Waivers about a subject in an environment that have begun and not ended, approved or not."""
-    known = registered(unit, subject.digest)
+    known = known_as(unit, subject).by_bytes
     names = [known.registration.subject, subject] if known else [subject]
-    found = _waivers(
-        unit,
-        sa.and_(
-            WaiverRow.environment == environment,
-            WaiverRow.expires_at > unit.now,
-            sa.or_(
-                WaiverRow.subject_digest == subject.digest,
-                sa.and_(
-                    WaiverRow.subject_digest.is_(None),
-                    WaiverRow.model.in_({digest([name.namespace, name.name]) for name in names}),
-                ),
-            ),
-        ),
-    )
+    asked = {
+        "environment": environment,
+        "now": unit.now,
+        "digest": subject.digest,
+        "models": sorted({digest([name.namespace, name.name]) for name in names}),
+    }
+    identifiers = unit.session.connection().execute(_ABOUT, asked).scalars().all()
+    # Most models have none, and are asked about at every verdict.
+    found = _waivers(unit, WaiverRow.id.in_(identifiers)) if identifiers else []
     own = known.registration.subject if known else None
     return [one for one in found if is_about(one.request.subject, subject, registered=own)]
+
+
+_ABOUT = sa.select(WaiverRow.id).where(
+    WaiverRow.environment == sa.bindparam("environment"),
+    WaiverRow.expires_at > sa.bindparam("now", type_=UTCDateTime()),
+    sa.or_(
+        WaiverRow.subject_digest == sa.bindparam("digest"),
+        sa.and_(WaiverRow.subject_digest.is_(None), WaiverRow.model.in_(sa.bindparam("models", expanding=True))),
+    ),
+)
 
 
 def owned_by(model: WaivedModel) -> Subject:

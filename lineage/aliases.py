@@ -31,9 +31,9 @@ class Aliases:
 
     def canonical(self, datasets: Iterable[int]) -> Mapping[int, int]:
         """The canonical dataset of each that has another; those without aliases are left out."""
-        if not self.exist():
-            return {}
         wanted = set(datasets)
+        if not wanted or not self.exist():
+            return {}
         self._learn([node for node in wanted if node not in self._canonical])
         return {node: self._canonical[node] for node in wanted if self._canonical.get(node, node) != node}
 

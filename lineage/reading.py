@@ -81,19 +81,25 @@ def until(column: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
 
 def find_node(unit: Reader, kind: NodeKind, namespace: str, name: str) -> NodeRow | None:
     """The node of this kind and name, looked up by its identity; None when no event named it."""
-    query = sa.select(NodeRow).where(NodeRow.identity == node_identity(kind, namespace, name))
-    return unit.session.scalar(query)
+    return unit.session.scalar(_NODE, {"identity": node_identity(kind, namespace, name)})
+
+
+_NODE = sa.select(NodeRow).where(NodeRow.identity == sa.bindparam("identity"))
 
 
 def seen(unit: Reader) -> list[sa.ColumnElement[bool]]:
     """The conditions under which the unit sees a node: none where it sees everything."""
     if unit.sight.is_whole:
         return []
-    named = NodeRow.namespace + sa.literal("/") + NodeRow.name
-    if unit.dialect == "sqlite":  # its LIKE ignores case; GLOB knows the same two signs, and brackets besides
-        return [sa.or_(sa.false(), *(named.bool_op("GLOB")(scope.replace("[", "[[]")) for scope in unit.sight.scopes))]
+    return [in_scopes(unit.dialect, NodeRow.namespace + sa.literal("/") + NodeRow.name, unit.sight.scopes)]
+
+
+def in_scopes(dialect: str, named: sa.ColumnElement[str] | Any, scopes: Sequence[str]) -> sa.ColumnElement[bool]:
+    """The text lies in one of the scopes, as ``Sight`` decides it."""
+    if dialect == "sqlite":  # its LIKE ignores case; GLOB knows the same two signs, and brackets besides
+        return sa.or_(sa.false(), *(named.bool_op("GLOB")(scope.replace("[", "[[]")) for scope in scopes))
     signs = str.maketrans({"*": "%", "?": "_", "%": "\\%", "_": "\\_", "\\": "\\\\"})
-    return [sa.or_(sa.false(), *(named.like(scope.translate(signs), escape="\\") for scope in unit.sight.scopes))]
+    return sa.or_(sa.false(), *(named.like(scope.translate(signs), escape="\\") for scope in scopes))
 
 
 def visible(unit: Reader, ids: Set[int]) -> Set[int]:

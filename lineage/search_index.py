@@ -22,11 +22,13 @@ from lineage.labels import description_in, owners_in, tags_in
 from lineage.reading import among
 from lineage.search_lookups import (
     Names,
+    Rare,
     aliases_of,
     known_of,
     named_fields_of,
     names_held,
     names_of,
+    rare_among,
     renames_of,
     tags_by_hand,
     texts_of,
@@ -89,10 +91,11 @@ def index_nodes(unit: Unit, nodes: Collection[int]) -> None:
     for chunk in chunks(sorted(nodes), _CHUNK):
         # Whoever changes what a node is found by holds its row, so that two do not write half of it each.
         names = names_held(unit, chunk)
-        aliases = aliases_of(unit, chunk)
+        rare = rare_among(unit, chunk)
+        aliases = aliases_of(unit, chunk) if rare.aliases else {}
         others = {other for listed in aliases.values() for other in listed} - names.keys()
         known = known_of(unit, chunk, chunk, aliases)
-        found = _gather(unit, known, {**names, **names_of(unit, sorted(others))})
+        found = _gather(unit, known, {**names, **names_of(unit, sorted(others))}, rare)
         _write(unit, found, {item.node: (item.digest, item.parts) for item in known if item.parts is not None})
 
 
@@ -113,10 +116,10 @@ def _stored(unit: Unit, told: Told) -> list[Known]:
     return known_of(unit, nodes, sorted(told.schemas), aliases_of(unit, sorted(told.linked)))
 
 
-def _gather(unit: Unit, known: Sequence[Known], names: Names) -> dict[int, _Found]:
+def _gather(unit: Unit, known: Sequence[Known], names: Names, rare: Rare) -> dict[int, _Found]:
     """What each of the nodes that events named is found by."""
     nodes = [item.node for item in known]
-    named = named_fields_of(unit, nodes)
+    named = named_fields_of(unit, nodes) if rare.fields else {}
     found: dict[int, _Found] = {}
     for item in known:
         parts = Parts(item.labels, item.schema, item.aliases, tuple(sorted(named.get(item.node, ()))))
@@ -127,7 +130,7 @@ def _gather(unit: Unit, known: Sequence[Known], names: Names) -> dict[int, _Foun
             of.texts["b"] += [namespace, *(names[alias][1] for alias in parts.aliases)]
             of.texts["c"] += parts.named
             _add_fields(of, item.fields)
-    _add_labels(unit, found)
+    _add_labels(unit, found, tags_by_hand(unit, list(found)) if rare.tags else {})
     return found
 
 
@@ -138,10 +141,9 @@ def _add_fields(found: _Found, fields: bytes | None) -> None:
         found.texts["d"] += [description] if description else []
 
 
-def _add_labels(unit: Unit, found: Mapping[int, _Found]) -> None:
+def _add_labels(unit: Unit, found: Mapping[int, _Found], by_hand: Mapping[int, Mapping[tuple[str, str], bool]]) -> None:
     """Tags, owners and the description in force; what operators set by hand holds whatever the events say."""
     contents = texts_of(unit, sorted({text for item in found.values() for text in item.parts.labels if text}))
-    by_hand = tags_by_hand(unit, list(found))
     for node, item in found.items():
         tags, owners, description = (contents.get(text) for text in item.parts.labels)
         acts = by_hand.get(node, {})

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -23,6 +23,20 @@ Names = Mapping[int, tuple[str, str, bool]]
 def names_held(unit: Unit, nodes: Sequence[int]) -> Names:
     """The names of the nodes, whose rows nobody else changes until the unit ends."""
     return _named_rows(unit, _locked(unit.dialect), nodes)
+
+
+class Rare(NamedTuple):
+    """What few nodes have: other names, fields that lineage facets name, tags that operators set or took away."""
+
+    aliases: bool
+    fields: bool
+    tags: bool
+
+
+def rare_among(unit: Unit, nodes: Sequence[int]) -> Rare:
+    """Whether any of the nodes has it, so that what none has is not looked up."""
+    (row,) = _rows(unit, _any_rare(unit.dialect), nodes)
+    return Rare(*map(bool, row))
 
 
 def names_of(unit: Unit, nodes: Sequence[int]) -> Names:
@@ -139,6 +153,21 @@ def _label_ids(dialect: str) -> Any:
         sa.select(NodeRow.id, SearchRow.digest, SearchRow.parts, schema, *labels)
         .outerjoin(SearchRow, SearchRow.node_id == NodeRow.id)
         .where(listed(dialect, NodeRow.id))
+    )
+
+
+@cache
+def _any_rare(dialect: str) -> Any:
+    """One row: whether any of the listed nodes lists another name or had one, is an end of a mapping, or has acts."""
+
+    def among(column: Any) -> Any:
+        return sa.select(sa.literal_column("1")).where(listed(dialect, column)).exists()
+
+    acts = sa.select(ActionRow.id).join(NodeRow, NodeRow.identity == ActionRow.identity)
+    return sa.select(
+        sa.or_(among(SymlinkRow.carrier_id), among(RenameRow.carrier_id)),
+        sa.or_(among(FlowEdgeRow.source_id), among(FlowEdgeRow.target_id)),
+        acts.where(listed(dialect, NodeRow.id)).exists(),
     )
 
 

@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from governance.database import UTCDateTime, plain_rows
 from governance.errors import Conflict
 from governance.types.subject import Subject
 from lineage.descriptions import Known, model_members
 from lineage.facets import GATE_JOB
 from lineage.fact_tables import DATASET_FACETS, FacetRow, ModelRow
 from lineage.points import Point, Points
-from lineage.reading import among, find_node, nodes_by_id, until
+from lineage.reading import among, find_node, id_list, listed, nodes_by_id, until
 from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow
 
 
@@ -37,10 +40,9 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
         Conflict: two different datasets have the digest.
     """
     unit = known.unit
-    query = sa.select(ModelRow).where(
-        ModelRow.content_digest == subject.digest, until(ModelRow.first_seen, known.as_of)
-    )
-    rows = sorted(unit.session.scalars(query), key=lambda row: row.stamp)
+    asked = _asked(known.as_of)
+    models = plain_rows(unit, ModelRow, _models_with(*asked), digest=subject.digest, **asked)
+    rows = sorted(models, key=lambda row: row.stamp)
     canonical = known.aliases.canonical([row.node_id for row in rows])
     nodes = {canonical.get(row.node_id, row.node_id) for row in rows}
     if len(nodes) > 1:
@@ -69,15 +71,37 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
 def _only_gates_know(known: Known, node: int) -> bool:
     """Whether nothing but runs of a gate ever named the dataset; they say nothing more of it."""
     members = known.aliases.members(node)
-    named = sa.select(EdgeRow.job_id).where(
-        among(known.unit, EdgeRow.node_id, members), until(EdgeRow.first_seen, known.as_of)
+    asked = _asked(known.as_of)
+    asked["ids"] = id_list(known.unit.dialect, members)
+    query = _alone(known.unit.dialect, *_asked(known.as_of))
+    return bool(known.unit.session.connection().execute(query, asked).scalar())
+
+
+def _asked(as_of: datetime | None) -> dict[str, Any]:
+    """The parameters of a query as of an instant or now; their names tell the two queries apart."""
+    return {} if as_of is None else {"as_of": as_of}
+
+
+def _until(column: Any, *as_of: str) -> list[sa.ColumnElement[bool]]:
+    """The instant in ``column`` is at or before that of the parameter; nothing where none is given."""
+    return [column <= sa.bindparam(name, type_=UTCDateTime()) for name in as_of]
+
+
+# Each verdict asks these, and making a query anew costs more than carrying it out.
+@cache
+def _models_with(*as_of: str) -> sa.Select[ModelRow]:
+    return sa.select(ModelRow).where(
+        ModelRow.content_digest == sa.bindparam("digest"), *_until(ModelRow.first_seen, *as_of)
     )
+
+
+@cache
+def _alone(dialect: str, *as_of: str) -> Any:
+    named = sa.select(EdgeRow.job_id).where(listed(dialect, EdgeRow.node_id), *_until(EdgeRow.first_seen, *as_of))
     other = named.join(NodeRow, NodeRow.id == EdgeRow.job_id).where(NodeRow.subtype.is_distinct_from(GATE_JOB))
-    facets = sa.select(FacetRow.entity_id).where(
-        FacetRow.place == DATASET_FACETS, among(known.unit, FacetRow.entity_id, members)
-    )
+    facets = sa.select(FacetRow.entity_id).where(FacetRow.place == DATASET_FACETS, listed(dialect, FacetRow.entity_id))
     alone = sa.and_(named.exists(), ~other.exists(), ~facets.exists())
-    return bool(known.unit.session.scalar(sa.select(sa.case((alone, 1), else_=0))))
+    return sa.select(sa.case((alone, 1), else_=0))
 
 
 def found_dataset(known: Known, node: int, version: str | None = None) -> Found:

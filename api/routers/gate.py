@@ -15,7 +15,7 @@ from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, StateOf, permit, permit_poll
 from api.state import State
 from audits import store
-from audits.answers import decided, full, pending
+from audits.answers import decided, decision_answer, full, pending
 from audits.gate import Accepted, request
 from audits.proof import bundle_of, tlog_proof_of
 from governance.access.polls import issue_poll_token
@@ -55,6 +55,8 @@ async def evaluate(
     """Ask for a verdict. A deny is a 200 with `verdict: deny`; 202 means that measuring takes longer than the wait."""
     database = state.database.within(principal.sight)
     accepted, poll = await run_in_threadpool(_accept, state, database, principal, body, key=idempotency_key)
+    if accepted.sealed is not None:
+        return _given(decision_answer(accepted.sealed.row, accepted.sealed.decision))
     wait = min(_preferred_wait(prefer), state.settings.gate.wait_seconds)
     return await _answer(database, accepted.id, wait, replayed=accepted.replayed, poll=poll)
 
@@ -127,6 +129,8 @@ def _accept(
             key=key,
             ring=lambda identifier: state.engine.ring("evaluation", identifier),
         )
+        if accepted.sealed is not None:
+            return accepted, None
         row = store.evaluation(unit, accepted.id)
         if row.state == "done" or row.deadline is None or row.deadline <= unit.now:
             return accepted, None
@@ -148,18 +152,20 @@ async def _answer(
         if status == 200 or time.monotonic() >= until:
             break
         await asyncio.sleep(min(LOOK_EVERY_SECONDS, max(0.0, until - time.monotonic())))
-    headers = {"Location": content["links"]["self"]}
-    if status == 202:
-        headers["Retry-After"] = "2"
-    if replayed:
-        headers["Idempotent-Replayed"] = "true"
+    told = {"Idempotent-Replayed": "true"} if replayed else {}
     if status == 200:
-        headers["ETag"] = f'"{content["decision_digest"]}"'
-        return Response(canonical(content), 200, headers, media_type="application/json")
+        return _given(content, **told)
+    headers = {"Location": content["links"]["self"], "Retry-After": "2", **told}
     if poll is not None:
         headers["Cache-Control"] = "no-store"
         content["poll_token"] = poll
     return JSONResponse(content, status, headers)
+
+
+def _given(content: dict[str, Any], **headers: str) -> Response:
+    """A decision as an answer: the same bytes, under one tag, however it is come by."""
+    headers |= {"Location": content["links"]["self"], "ETag": f'"{content["decision_digest"]}"'}
+    return Response(canonical(content), 200, headers, media_type="application/json")
 
 
 def _look(database: Database, identifier: str) -> tuple[int, dict[str, Any]]:

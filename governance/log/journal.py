@@ -47,7 +47,7 @@ def lock(unit: Unit) -> None:
     no gaps and nobody reads a size that a neighbour is about to use.
     """
     if unit.dialect == "postgresql":
-        unit.session.execute(sa.select(sa.func.pg_advisory_xact_lock(SEQUENCER)))
+        unit.session.connection().exec_driver_sql(f"SELECT pg_advisory_xact_lock({SEQUENCER})")
 
 
 def append(unit: Unit, leaves: Sequence[Leaf]) -> range:
@@ -127,9 +127,12 @@ def _store(unit: Unit, start: int, leaves: Sequence[Leaf], made: Sequence[tuple[
     unit.session.connection().exec_driver_sql(_STORE, given)
 
 
+_LAST = sa.select(sa.func.max(LogEntryRow.index))
+
+
 def size(unit: Unit | ReadUnit) -> int:
     """How many leaves the log has, as this unit sees it."""
-    last = unit.session.scalar(sa.select(sa.func.max(LogEntryRow.index)))
+    last = unit.session.connection().execute(_LAST).scalar()
     return 0 if last is None else last + 1
 
 

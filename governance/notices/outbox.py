@@ -5,6 +5,8 @@ So no event is lost, and none tells of something that was not stored. Delivering
 Source: CloudEvents 1.0.2, "Context Attributes" and the JSON event format.
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from pydantic import JsonValue
 
@@ -20,25 +22,28 @@ def announce(unit: Unit, type_: str, *, subject: str, data: dict[str, JsonValue]
     ``subject`` names what it is about as a path of this service (``decisions/<id>``); ``data`` is JSON and holds names,
     digests and verdicts, never a secret or a row of data. Events of one transaction keep their order.
     """
-    notice = NoticeRow(id=str(uuid7(unit.now)), type=type_, subject=subject, data=data, announced_at=unit.now)
-    unit.session.add(notice)
-    unit.session.flush()
-    hooks = unit.session.execute(sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.ended_at.is_(None)))
-    for hook, types in hooks.all():
-        if not types or type_ in types:
-            unit.session.add(_delivery(hook, notice))
-    unit.session.flush()
+    told = {"id": str(uuid7(unit.now)), "type": type_, "subject": subject, "data": data, "announced_at": unit.now}
+    connection = unit.session.connection()
+    place: int = connection.execute(_NOTICE, told).scalar_one()
+    hooks = [hook for hook, types in connection.execute(_HOOKS) if not types or type_ in types]
+    if hooks:
+        unit.session.add_all([_delivery(hook, place, unit.now) for hook in hooks])
+        unit.session.flush()
 
 
-def _delivery(webhook_id: str, notice: NoticeRow) -> DeliveryRow:
-    """The row that says that ``notice`` is to be sent to a webhook, now."""
+_NOTICE = sa.insert(NoticeRow.metadata.tables[NoticeRow.__tablename__]).returning(NoticeRow.seq)
+_HOOKS = sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.ended_at.is_(None))
+
+
+def _delivery(webhook_id: str, place: int, now: datetime) -> DeliveryRow:
+    """The row that says that the notice at ``place`` is to be sent to a webhook, now."""
     return DeliveryRow(
-        id=f"{notice.seq:019d}-{webhook_id}",
+        id=f"{place:019d}-{webhook_id}",
         state=QUEUED,
         attempts=0,
         webhook_id=webhook_id,
-        notice_seq=notice.seq,
-        not_before=notice.announced_at,
+        notice_seq=place,
+        not_before=now,
     )
 
 

@@ -4,6 +4,7 @@ Registering says nothing to lineage: that somebody named a model is no evidence 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from governance.access.principal import Principal
 from governance.access.roles import Permission
 from governance.canonical import canonical, digest, read_json, sha256
-from governance.database import ReadUnit, Unit
+from governance.database import ReadUnit, Unit, plain_rows
 from governance.errors import Conflict, NotFound, NotPermitted
 from governance.log.journal import Leaf, append, lock
 from governance.registry.tables import RegisteredModelRow
@@ -89,8 +90,35 @@ def register(unit: Unit, registration: ModelRegistration, principal: Principal) 
 
 def registered(unit: Reader, model_digest: str) -> RegisteredModel | None:
     """The model version with these bytes; None where it was never registered."""
-    row = unit.session.get(RegisteredModelRow, model_digest)
-    return None if row is None else _value(row)
+    rows = plain_rows(unit, RegisteredModelRow, _WITH_BYTES, digest=model_digest)
+    return _value(rows[0]) if rows else None
+
+
+_WITH_BYTES = sa.select(RegisteredModelRow).where(RegisteredModelRow.digest == sa.bindparam("digest"))
+_KNOWN_AS = sa.select(RegisteredModelRow).where(
+    sa.or_(RegisteredModelRow.digest == sa.bindparam("digest"), RegisteredModelRow.identity == sa.bindparam("identity"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is registered under a subject's bytes, and what under its name and version; the same where they agree."""
+
+    by_bytes: RegisteredModel | None
+    by_name: RegisteredModel | None
+
+
+def known_as(unit: Reader, subject: Subject) -> Known:
+    """What the registry says of a subject, asked once in a transaction, which itself registers nothing."""
+    return unit.once((Known, subject), lambda: _known_as(unit, subject))
+
+
+def _known_as(unit: Reader, subject: Subject) -> Known:
+    identity = digest([subject.namespace, subject.name, subject.version])
+    rows = plain_rows(unit, RegisteredModelRow, _KNOWN_AS, digest=subject.digest, identity=identity)
+    values = {row.digest: _value(row) for row in rows}
+    named = next((row.digest for row in rows if row.identity == identity), None)
+    return Known(values.get(subject.digest), values.get(named) if named is not None else None)
 
 
 def model_of(unit: Reader, model_digest: str, principal: Principal) -> RegisteredModel:
