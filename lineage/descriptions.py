@@ -212,8 +212,12 @@ def model_members(row: ModelRow) -> dict[str, Any]:
 
 def evidence_of(row: RunRow) -> RunEvidence:
     """What the stored row says about the run's state."""
-    end = None if row.end_stamp is None else (stamp_time(row.end_stamp), row.end_stamp[8])
-    return RunEvidence(row.first_start, row.first_running, end, row.end_kinds, row.last_event)
+    return RunEvidence(row.first_start, row.first_running, end_of(row.end_stamp), row.end_kinds, row.last_event)
+
+
+def end_of(end_stamp: bytes | None) -> tuple[datetime, int] | None:
+    """Time and rank of the terminal event that ``RunRow.end_stamp`` tells; None where there is none."""
+    return None if end_stamp is None else (stamp_time(end_stamp), end_stamp[8])
 
 
 def state_of(unit: Reader, row: RunRow, as_of: datetime | None) -> RunState:

@@ -6,24 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lineage.descriptions import evidence_of
+from governance.types.sight import WHOLE, Sight
+from lineage.descriptions import end_of
 from lineage.fact_tables import TextRow
 from lineage.labels import location_in
 from lineage.marquez.lookup import entity_uuid
 from lineage.reading import Reader, among, id_list, listed
-from lineage.state import run_state
+from lineage.state import RunEvidence, run_state
 from lineage.tables import OUTPUT, DatasetVersionRow, NodeRow, RunDatasetRow, RunRow, VersionUseRow
 
-_COLUMNS = (
-    RunRow.id, RunRow.run_id, RunRow.served_uuid, RunRow.job_id, RunRow.first_start, RunRow.first_running,
-    RunRow.end_stamp, RunRow.end_kinds, RunRow.first_event, RunRow.last_event, RunRow.nominal_start, RunRow.nominal_end,
-    RunRow.parent_namespace, RunRow.parent_name, RunRow.location_digest,
-)  # fmt: skip
-"""What a list reads of a run."""
+
+class StoredRun(NamedTuple):
+    """What a list reads of a run; named as the columns of ``RunRow`` are."""
+
+    id: int
+    run_id: str
+    served_uuid: str | None
+    job_id: int
+    first_start: datetime | None
+    first_running: datetime | None
+    end_stamp: bytes | None
+    end_kinds: int
+    first_event: datetime
+    last_event: datetime
+    nominal_start: datetime | None
+    nominal_end: datetime | None
+    parent_namespace: str | None
+    parent_name: str | None
+    location_digest: bytes | None
+
 
 _LAST = b"\xff"
 """Above every stamp."""
@@ -60,17 +75,18 @@ class RunBatch:
     named without a version.
     """
 
-    rows: dict[int, Any]
+    rows: dict[int, StoredRun]
     named: dict[int, str] = field(default_factory=dict)
     told: dict[int, str] = field(default_factory=dict)
     versions: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     guessed: dict[int, dict[tuple[int, int], bytes]] = field(default_factory=dict)
     names: dict[int, NodeName] = field(default_factory=dict)
     locations: dict[bytes, str | None] = field(default_factory=dict)
+    sight: Sight = WHOLE
     _sides: dict[str, Sides] = field(default_factory=dict)
     _told: dict[str, dict[tuple[int, int], list[bytes]]] = field(default_factory=dict)
     _job_versions: dict[Any, dict[str, str]] = field(default_factory=dict)
-    _shown: dict[Any, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = field(default_factory=dict)
+    _alike: dict[Any, dict[str, Any]] = field(default_factory=dict)
 
     def sides(self, run: int) -> Sides:
         """The datasets that the run read and wrote."""
@@ -82,6 +98,10 @@ class RunBatch:
             inputs, outputs = (tuple(sorted(nodes, key=lambda node: self.names[node].order)) for nodes in ends)
             self._sides[text] = (inputs, outputs)
         return self._sides[text]
+
+    def sees(self, node: NodeName) -> bool:
+        """Whether the reader sees the node; what he does not see is in no list."""
+        return self.sight.sees(node.namespace, node.name)
 
     def ends(self, run: int) -> tuple[list[NodeName], list[NodeName]]:
         """What the run read and what it wrote, by names."""
@@ -125,8 +145,8 @@ class RunBatch:
         Instants are in UTC and are spelled when the answer is: a page of jobs has thousands of them.
         """
         row = self.rows[run]
-        state = run_state(evidence_of(row))
-        inputs, outputs = self._versions(run)
+        end = end_of(row.end_stamp)
+        state = run_state(RunEvidence(row.first_start, row.first_running, end, row.end_kinds, row.last_event))
         return {
             "id": row.served_uuid or row.run_id,
             "createdAt": row.first_event,
@@ -138,26 +158,31 @@ class RunBatch:
             "endedAt": state.ended_at,
             "durationMs": state.duration_ms,
             "args": {},
-            "jobVersion": self.job_version(run),
-            "inputDatasetVersions": inputs,
-            "outputDatasetVersions": outputs,
+            **self._met(run, row),
             "facets": {},
         }
 
-    def _versions(self, run: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """The versions that the run read and wrote; of runs that told alike, one list."""
-        if run in self.guessed:
-            return self._version_lists(run)
-        key = self.named.get(run, ""), self.told.get(run, "")
-        if key not in self._shown:
-            self._shown[key] = self._version_lists(run)
-        return self._shown[key]
+    def _met(self, run: int, row: StoredRun) -> dict[str, Any]:
+        """The version of the job and the versions that were read and written; of runs that told alike, made once."""
+        # What is guessed of a run depends on when it ended.
+        key = run if run in self.guessed else (
+            row.job_id, row.location_digest, self.named.get(run, ""), self.told.get(run, "")
+        )  # fmt: skip
+        if key not in self._alike:
+            inputs, outputs = self._version_lists(run)
+            self._alike[key] = {
+                "jobVersion": self.job_version(run),
+                "inputDatasetVersions": inputs,
+                "outputDatasetVersions": outputs,
+            }
+        return self._alike[key]
 
     def _version_lists(self, run: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         inputs, outputs = (
             [
                 {"datasetVersionId": {**self.names[node].document(), "version": entity_uuid(digest)}, "facets": {}}
                 for node in nodes
+                if self.sees(self.names[node])
                 for digest in self.versions_of(run, role, node)
             ]
             for role, nodes in enumerate(self.sides(run))
@@ -172,9 +197,17 @@ def pairs_in(text: str) -> list[tuple[int, int]]:
 
 
 def job_version_digest(job: bytes, inputs: Sequence[bytes], outputs: Sequence[bytes], location: str | None) -> bytes:
-    """SHA-256 of what makes a version of a job: its identity, what a run of it read and wrote, where its code lay."""
-    parts = [job.hex(), sorted(node.hex() for node in inputs), sorted(node.hex() for node in outputs), location]
-    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode("ascii")).digest()
+    """SHA-256 of what makes a version of a job: its identity, what a run of it read and wrote, where its code lay.
+
+    The four stand in a JSON list without spaces: the identities in hexadecimal, sorted where there are several.
+    """
+    parts = (f'"{job.hex()}"', _hexadecimal(inputs), _hexadecimal(outputs), json.dumps(location))
+    return hashlib.sha256(f"[{','.join(parts)}]".encode("ascii")).digest()
+
+
+def _hexadecimal(identities: Sequence[bytes]) -> str:
+    """The identities as a sorted JSON list."""
+    return "[" + ",".join([f'"{text}"' for text in sorted([identity.hex() for identity in identities])]) + "]"
 
 
 def bare_version(dataset: bytes) -> bytes:
@@ -185,7 +218,10 @@ def bare_version(dataset: bytes) -> bytes:
 
 def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
     """The runs with these row ids and what lists show of them."""
-    batch = RunBatch({row.id: row for row in _rows(unit, _run_rows(unit.dialect), runs)})
+    # A row of the driver looks its columns up by name each time that one is asked for.
+    rows = map(StoredRun._make, _rows(unit, _run_rows(unit.dialect), runs))
+    batch = RunBatch({row.id: row for row in rows})
+    batch.sight = unit.sight
     batch.named = _spelled(unit, RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id, runs)
     batch.told = _spelled(unit, VersionUseRow.run_id, VersionUseRow.role, VersionUseRow.version_id, runs)
     nodes = {node for text in set(batch.named.values()) for _, node in pairs_in(text)}
@@ -213,7 +249,8 @@ def _rows(unit: Reader, query: Any, ids: Sequence[int]) -> Sequence[Any]:
 
 @cache
 def _run_rows(dialect: str) -> Any:
-    return sa.select(*_COLUMNS).where(listed(dialect, RunRow.id))
+    columns = [getattr(RunRow, name) for name in StoredRun._fields]
+    return sa.select(*columns).where(listed(dialect, RunRow.id))
 
 
 @cache
@@ -241,7 +278,10 @@ def _read_versions(unit: Reader, batch: RunBatch) -> None:
     wanted = {number for text in set(batch.told.values()) for _, number in pairs_in(text)}
     rows = _rows(unit, _version_rows(unit.dialect), sorted(wanted))
     batch.versions = {number: (node, identity) for number, node, identity in rows}
-    silent = sorted(run for run in batch.named if _is_silent(batch, run))
+    alike: dict[tuple[str, str], list[int]] = {}
+    for run, text in batch.named.items():
+        alike.setdefault((text, batch.told.get(run, "")), []).append(run)
+    silent = sorted(run for runs in alike.values() if _is_silent(batch, runs[0]) for run in runs)
     if not silent:
         return
     newest = (
