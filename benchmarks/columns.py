@@ -133,7 +133,7 @@ def _answered(database: Database, name: str, way: Direction) -> int:
         node = find_node(unit, "dataset", LAKE, name)
         if node is None:
             raise RuntimeError("the chain is not stored")
-        return len(column_graph(stored, starts_of(stored, node, "a"), ColumnQuery(way)).nodes)
+        return len(column_graph(stored, starts_of(stored, node, "a", [way]), ColumnQuery(way)).nodes)
 
 
 _FLOOR = {

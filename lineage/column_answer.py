@@ -32,6 +32,11 @@ class ColumnQuery:
     edges: EdgesMode = "ever"
     include_indirect: bool = False
 
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The ways that are walked, apart from one another."""
+        return ("upstream", "downstream") if self.direction == "both" else (self.direction,)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class FieldName:
@@ -98,19 +103,18 @@ class ColumnGraph:
         return bool(self.frontier)
 
 
-def starts_of(stored: StoredFields, dataset: NodeRow, path: str | None) -> list[Field]:
+def starts_of(stored: StoredFields, dataset: NodeRow, path: str | None, ways: Sequence[Direction] = ()) -> list[Field]:
     """The field at the path, or every known field of the dataset, under its canonical name.
+
+    ``ways`` are those that will be walked: what is read on them is looked at first.
 
     Raises:
         NotFound: neither a schema nor a lineage facet names the field.
     """
     canonical = stored.aliases.canonical([dataset.id]).get(dataset.id, dataset.id)
-    if path is not None and path in stored.schemas([canonical])[canonical]:
-        return [(canonical, path)]
-    known = stored.types([canonical])[canonical]
     if path is None:
-        return [(canonical, name) for name in known]
-    if path not in known:
+        return [(canonical, name) for name in stored.types([canonical])[canonical]]
+    if not stored.knows(canonical, path, ways):
         raise NotFound(
             expected="a field that a schema or a lineage facet names",
             found=path[:300],
@@ -166,8 +170,8 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     def counts(hop: Hop) -> bool:
         return query.include_indirect or hop.pair.is_direct
 
-    directions: tuple[Direction, ...] = ("upstream", "downstream") if query.direction == "both" else (query.direction,)
-    found = walk_fields(FieldHops(stored, counts), starts, directions, Bounds(query.depth, query.node_limit))
+    bounds = Bounds(query.depth, query.node_limit)
+    found = walk_fields(FieldHops(stored, counts), starts, query.directions, bounds)
     ways, is_cut = carried_by(stored, list(found.distances))
     passed = {one for held in ways.values() for way in held.values() for one in way}
     jobs = {hop.edge.job for hop in found.hops}

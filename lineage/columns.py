@@ -226,6 +226,16 @@ class StoredFields:
                 self._fields[dataset] = held
         return self._fields
 
+    def knows(self, dataset: int, path: str, ways: Sequence[Direction]) -> bool:
+        """Whether ``types`` of the dataset has the path; of the flows no more is read than it takes to meet it."""
+        if path in self.schemas([dataset])[dataset]:
+            return True
+        if path and self.mode == "ever":
+            flows = (edge for way in ways for edge in self.flows([dataset], way)[dataset])
+            if any(end == (dataset, path) for edge in flows for end in edge.fields):
+                return True
+        return path in self.types([dataset])[dataset]
+
     def schemas(self, datasets: Iterable[int]) -> Mapping[int, dict[str, str | None]]:
         """Path and type of each field in the newest schema of each dataset; empty where none was told."""
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._schemas]

@@ -1,5 +1,6 @@
 """Columns over HTTP: what a field comes from, what depends on it, and which tags and categories it carries."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from lineage.column_answer import (
 from lineage.column_graph import Field
 from lineage.column_sight import HIDDEN, seen_columns, seen_marks
 from lineage.columns import StoredFields
+from lineage.graph import Direction
 from lineage.identity import node_id_splits
 from lineage.links import EdgesMode
 from lineage.neighbourhood import DEFAULT_NODE_LIMIT, MAX_NODE_LIMIT, Directions, resolve
@@ -77,7 +79,7 @@ def columns(request: Request, unit: ReadingUnit, asked: Annotated[ColumnsAsked, 
         asked.direction, asked.depth, asked.node_limit, instant(asked.as_of), asked.edges, asked.include_indirect
     )
     stored = StoredFields(unit, query.as_of, query.edges)
-    found = seen_columns(column_graph(stored, _starts(request, stored, asked), query), unit.sight)
+    found = seen_columns(column_graph(stored, _starts(request, stored, asked, query.directions), query), unit.sight)
     return tagged(request, _document(found, query))
 
 
@@ -121,11 +123,11 @@ def carriers(request: Request, unit: ReadingUnit, asked: Annotated[CarriersAsked
     return tagged(request, document)
 
 
-def _starts(request: Request, stored: StoredFields, asked: ColumnsAsked) -> list[Field]:
+def _starts(request: Request, stored: StoredFields, asked: ColumnsAsked, ways: Sequence[Direction]) -> list[Field]:
     """The fields that are asked for."""
     unit: Reader = stored.unit
     if asked.node_id is None and asked.namespace is not None and asked.name is not None:
-        return starts_of(stored, resolve(unit, [("dataset", asked.namespace, asked.name)]), asked.field)
+        return starts_of(stored, resolve(unit, [("dataset", asked.namespace, asked.name)]), asked.field, ways)
     if asked.node_id is None or asked.namespace is not None or asked.name is not None:
         raise InputRefused(
             expected="either node_id, or namespace and name",
@@ -147,7 +149,7 @@ def _starts(request: Request, stored: StoredFields, asked: ColumnsAsked) -> list
             pointer="node_id",
         )
     node = resolve(unit, splits)
-    return starts_of_job(stored, node) if node.kind == "job" else starts_of(stored, node, asked.field)
+    return starts_of_job(stored, node) if node.kind == "job" else starts_of(stored, node, asked.field, ways)
 
 
 def _document(found: ColumnGraph, query: ColumnQuery) -> dict[str, Any]:
