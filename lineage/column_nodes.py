@@ -1,10 +1,13 @@
 """Column lineage in the shape of Marquez's API: nodes of type DATASET_FIELD, and the input fields of a dataset."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from governance.types.sight import Sight
 from lineage.column_answer import ColumnEdge, ColumnGraph, ColumnQuery, column_graph
 from lineage.column_graph import Field, Hop
+from lineage.column_sight import HIDDEN, seen_columns
 from lineage.columns import StoredFields
 from lineage.mapping import Transformation
 from lineage.neighbourhood import MAX_NODE_LIMIT
@@ -19,11 +22,13 @@ def column_nodes(
 ) -> dict[str, Any]:
     """``{graph: [Node], truncated}`` around the fields: what they come from, and with downstream what depends on them.
 
+    Hidden fields are left out and counted (``hidden``).
+
     Nodes are sorted by id. An inEdge has the field itself as origin and its source as destination, and an outEdge the
     field that it goes into: the web pages follow ``destination`` both ways.
     """
     query = ColumnQuery("both" if with_downstream else "upstream", depth, MAX_NODE_LIMIT)
-    found = column_graph(stored, starts, query)
+    found, hidden = _shown(column_graph(stored, starts, query), stored.unit.sight)
     current = versions(sorted({node.dataset for node in found.nodes}))
     into: dict[int, list[ColumnEdge]] = {place: [] for place in range(len(found.nodes))}
     out: dict[int, list[ColumnEdge]] = {place: [] for place in range(len(found.nodes))}
@@ -40,7 +45,25 @@ def column_nodes(
         }
         for place in range(len(found.nodes))
     ]
-    return {"graph": sorted(nodes, key=lambda node: str(node["id"])), "truncated": found.is_truncated}
+    counted = {} if hidden is None else {"hidden": hidden}
+    return {"graph": sorted(nodes, key=lambda node: str(node["id"])), "truncated": found.is_truncated, **counted}
+
+
+def _shown(found: ColumnGraph, sight: Sight) -> tuple[ColumnGraph, int | None]:
+    """The fields that are seen, and how many are not; null for whoever sees everything."""
+    if sight.is_whole:
+        return found, None
+    narrowed = seen_columns(found, sight)
+    kept = [place for place, node in enumerate(narrowed.nodes) if node.names != HIDDEN]
+    places = {place: at for at, place in enumerate(kept)}
+    edges = tuple(
+        replace(edge, source=places[edge.source], target=places[edge.target])
+        for edge in narrowed.edges
+        if edge.source in places and edge.target in places
+    )
+    frontier = tuple(places.get(place, len(kept)) for place in narrowed.frontier)
+    nodes = tuple(narrowed.nodes[place] for place in kept)
+    return replace(narrowed, starts=(), nodes=nodes, edges=edges, frontier=frontier), len(found.nodes) - len(kept)
 
 
 def input_fields(unit: Reader, datasets: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -58,6 +81,8 @@ def input_fields(unit: Reader, datasets: Sequence[int]) -> dict[int, list[dict[s
         for dataset in datasets
     }
     rows = stored.nodes(sorted({hop.source[0] for held in hops.values() for hop in held}))
+    if not unit.sight.is_whole:
+        hops = {at: [hop for hop in held if unit.sight.sees(*rows[hop.source[0]])] for at, held in hops.items()}
     shown: dict[int, list[dict[str, Any]]] = {}
     for dataset, held in hops.items():
         by_field: dict[str, list[dict[str, Any]]] = {}

@@ -75,11 +75,12 @@ def all_tags(unit: Reader) -> list[tuple[str, str | None]]:
     Whoever does not see everything is told of those that were ever said of what he sees.
     """
     rows = unit.session.execute(sa.select(TagRow.name, TagRow.description))
-    told = None if unit.sight.is_whole else _tags_of_seen(unit)
+    told = None if unit.sight.is_whole else seen_tags(unit)
     return sorted(((name, said) for name, said in rows if told is None or name in told), key=lambda tag: tag[0])
 
 
-def _tags_of_seen(unit: Reader) -> set[str]:
+def seen_tags(unit: Reader) -> set[str]:
+    """The tags that events or operators ever said of what the unit sees."""
     labelled = (
         sa.select(LabelRow.text_id)
         .join(NodeRow, NodeRow.id == LabelRow.node_id)

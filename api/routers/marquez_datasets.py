@@ -12,7 +12,7 @@ from lineage.marquez.lookup import require_entity, require_namespace
 from lineage.marquez.pages import node_keys
 
 router = APIRouter(prefix="/api/v1/namespaces/{namespace}/datasets", tags=["marquez"])
-READS = [permit("read")]
+READS = [permit("read", scoped=True)]
 
 
 @router.get("", summary="The datasets of a namespace", dependencies=READS)

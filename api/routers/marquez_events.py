@@ -19,6 +19,7 @@ from lineage.marquez.stats import Asset, Period, asset_counts, event_counts
 
 router = APIRouter(prefix="/api/v1", tags=["marquez"])
 READS = [permit("read")]
+COUNTS = [permit("read", scoped=True)]
 Instant = Annotated[str, Query(max_length=64, description="An instant as in RFC 3339; empty: no limit.")]
 Zone = Annotated[str, Query(max_length=80, description="Name of a time zone.")]
 
@@ -76,13 +77,13 @@ def _instant(text: str, pointer: str) -> datetime | None:
     return instant(read[0], pointer)
 
 
-@router.get("/stats/lineage-events", summary="Events by type over time", dependencies=READS)
+@router.get("/stats/lineage-events", summary="Events by type over time", dependencies=COUNTS)
 def event_statistics(unit: ReadingUnit, period: Period, timezone: Zone = "UTC") -> Response:
     """By hour of the last day, or by day of the last week in the time zone."""
     return answer(event_counts(unit, period, timezone))
 
 
-@router.get("/stats/{asset}", summary="Jobs, datasets or sources over time", dependencies=READS)
+@router.get("/stats/{asset}", summary="Jobs, datasets or sources over time", dependencies=COUNTS)
 def asset_statistics(unit: ReadingUnit, asset: Asset, period: Period, timezone: Zone = "UTC") -> Response:
     """How many there were at the end of each hour of the last day, or each day of the last week."""
     return answer(asset_counts(unit, asset, period, timezone))

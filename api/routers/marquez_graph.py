@@ -18,7 +18,7 @@ from lineage.marquez.upstream import upstream_document
 from lineage.neighbourhood import MAX_NODE_LIMIT, Directions, GraphQuery, neighbourhood, resolve
 
 router = APIRouter(prefix="/api/v1", tags=["marquez"])
-READS = [permit("read")]
+READS = [permit("read", scoped=True)]
 
 
 class Asked(BaseModel):

@@ -17,10 +17,11 @@ from lineage.marquez.lookup import require_entity, require_namespace, require_ru
 from lineage.marquez.pages import Page, job_keys_by_state, node_keys, run_keys
 from lineage.marquez.run_events import run_facets
 from lineage.marquez.runs import run_documents
+from lineage.marquez.sight import seen_facets
 from lineage.state import State
 
 router = APIRouter(prefix="/api/v1", tags=["marquez"])
-READS = [permit("read")]
+READS = [permit("read", scoped=True)]
 FacetsOf = Annotated[Literal["run", "job"], Query(alias="type", description="Whose facets.")]
 JOB = "/namespaces/{namespace}/jobs/{job}"
 
@@ -43,7 +44,7 @@ def every_job(unit: ReadingUnit, asked: Annotated[JobsAsked, Query()]) -> Respon
     return _jobs(unit, asked.page, asked.lastRunStates, None)
 
 
-@router.post("/jobs", summary="The jobs by the state of their latest run", dependencies=[permit("read")])
+@router.post("/jobs", summary="The jobs by the state of their latest run", dependencies=[permit("read", scoped=True)])
 def jobs_by_state(unit: ReadingUnit, asked: Annotated[JobsByState, Query()]) -> Response:
     """As `GET /jobs` with `lastRunStates`: the web pages hold a call in this form. It changes nothing."""
     return _jobs(unit, asked.page, [asked.runState], None)
@@ -101,4 +102,4 @@ def facets(
 ) -> Response:
     """What the run's own events say of it, or of the job as it ran then."""
     told = run_facets(unit, require_run(unit, run_id))
-    return answer({"runId": run_id, "facets": told.run if of == "run" else told.job})
+    return answer({"runId": run_id, "facets": seen_facets(told.run if of == "run" else told.job, unit.sight)})

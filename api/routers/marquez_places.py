@@ -9,7 +9,7 @@ from api.names import NameInPath
 from lineage.marquez import places, shapes
 
 router = APIRouter(prefix="/api/v1", tags=["marquez"])
-READS = [permit("read")]
+READS = [permit("read", scoped=True)]
 
 
 @router.get("/namespaces", summary="The namespaces", dependencies=READS)

@@ -16,7 +16,7 @@ from lineage.marquez.search import advanced_document, search_document
 from lineage.search import SearchQuery
 
 router = APIRouter(prefix="/api", tags=["marquez"])
-READS = [permit("read")]
+READS = [permit("read", scoped=True)]
 Text = Annotated[str, Query(max_length=2048, description="Literal text: no character is an operator.")]
 
 

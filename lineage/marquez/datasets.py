@@ -17,6 +17,7 @@ from lineage.marks import Marks, marks_of
 from lineage.marquez.lookup import Entity, entity_uuid
 from lineage.marquez.pages import Page, version_keys
 from lineage.marquez.runs import bare_version, run_documents, time_text
+from lineage.marquez.sight import seen_facets, visible_runs
 from lineage.reading import Reader, among
 from lineage.tables import OUTPUT, DatasetVersionRow, NodeRow, RunDatasetRow, RunRow, VersionUseRow
 
@@ -45,6 +46,7 @@ class _Known:
 
     def __init__(self, unit: Reader, datasets: Sequence[int], *, every_field: bool) -> None:
         """Read it."""
+        self.sight = unit.sight
         aliases = Aliases(unit)
         aliases.canonical(datasets)
         self.members = {node: aliases.members(node) for node in datasets}
@@ -79,7 +81,7 @@ class _Known:
             "lastLifecycleState": change or "",
             "currentVersion": entity_uuid(version or bare_version(row.identity)),
             "columnLineage": self.columns.get(node) or None,
-            "facets": dict(facets),
+            "facets": seen_facets(facets, self.sight),
             "deleted": change == "DROP",
         }
 
@@ -158,7 +160,7 @@ def version_documents(
             "currentSchemaVersion": schema_uuid(entity.row.identity, rows[number].fields),
             "fields": field_documents(rows[number].fields, marks),
             "createdByRun": runs.get(number),
-            "facets": dict((facets or {}).get(number, {})),
+            "facets": seen_facets((facets or {}).get(number, {}), unit.sight),
         }
         for number in versions
     ]
@@ -185,7 +187,7 @@ def bare_version_document(unit: Reader, entity: Entity, facets: Facets | None = 
         "currentSchemaVersion": None,
         "fields": field_documents(None, marks, named),
         "createdByRun": _first_writer(unit, entity),
-        "facets": dict(facets or {}),
+        "facets": seen_facets(facets or {}, unit.sight),
     }
 
 
@@ -214,9 +216,9 @@ def _creators(unit: Reader, versions: Sequence[int]) -> dict[int, dict[str, Any]
     )
     query = sa.select(DatasetVersionRow.id, earliest).where(among(unit, DatasetVersionRow.id, versions))
     found = {number: run for number, run in unit.session.connection().execute(query) if run is not None}
-    wanted = list(dict.fromkeys(found.values()))
+    wanted = visible_runs(unit, list(dict.fromkeys(found.values())))
     documents = dict(zip(wanted, run_documents(unit, wanted), strict=True))
-    return {number: documents[run] for number, run in found.items()}
+    return {number: documents[run] for number, run in found.items() if run in documents}
 
 
 def _first_writer(unit: Reader, entity: Entity) -> dict[str, Any] | None:
@@ -228,7 +230,7 @@ def _first_writer(unit: Reader, entity: Entity) -> dict[str, Any] | None:
         .limit(1)
     )
     run = unit.session.scalar(query)
-    return None if run is None else run_documents(unit, [run])[0]
+    return next(iter(run_documents(unit, visible_runs(unit, [] if run is None else [run]))), None)
 
 
 def version_of_uuid(unit: Reader, entity: Entity, text: str) -> DatasetVersionRow | None:

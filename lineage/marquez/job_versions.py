@@ -137,8 +137,8 @@ def _documents(unit: Reader, job: Entity, versions: Sequence[JobVersion]) -> lis
             "version": entity_uuid(version.digest),
             "namespace": job.row.namespace,
             "location": version.location,
-            "inputs": [node.document() for node in version.inputs],
-            "outputs": [node.document() for node in version.outputs],
+            "inputs": [node.document() for node in version.inputs if unit.sight.sees(*node.order)],
+            "outputs": [node.document() for node in version.outputs if unit.sight.sees(*node.order)],
             "latestRun": None if version.latest is None else runs[version.latest],
         }
         for version in versions

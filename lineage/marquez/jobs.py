@@ -12,6 +12,7 @@ from lineage.marks import Marks, marks_of
 from lineage.marquez.lookup import entity_uuid
 from lineage.marquez.pages import latest_run_keys
 from lineage.marquez.runs import NodeName, RunBatch, job_version_digest, node_names, read_runs, time_text
+from lineage.marquez.sight import seen_facets
 from lineage.reading import Reader, among
 from lineage.tables import NodeRow
 
@@ -42,10 +43,10 @@ def job_documents(
         {
             **_described(rows[job], marks[job]),
             **_ran(latest[job], runs),
-            "inputs": [node.document() for node in ends[job][0]],
-            "outputs": [node.document() for node in ends[job][1]],
+            "inputs": [node.document() for node in ends[job][0] if runs.sees(node)],
+            "outputs": [node.document() for node in ends[job][1] if runs.sees(node)],
             "currentVersion": entity_uuid(current_version(rows[job].identity, ends[job], marks[job].location)),
-            "facets": dict((facets or {}).get(job, {})),
+            "facets": seen_facets((facets or {}).get(job, {}), unit.sight),
         }
         for job in jobs
     ]
@@ -116,7 +117,7 @@ def _ran(latest: Sequence[int], runs: RunBatch) -> dict[str, Any]:
     documents = [runs.document(run) for run in latest]
     row = runs.rows[latest[0]]
     shown: dict[str, Any] = {"latestRun": documents[0], "latestRuns": documents}
-    if row.parent_name is None:
+    if row.parent_name is None or not runs.sight.sees(row.parent_namespace or "", row.parent_name):
         return shown
     name = runs.names[row.job_id].name
     parent = node_identity("job", row.parent_namespace, row.parent_name)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from governance.errors import InputRefused, NotFound
 from lineage.aliases import Aliases
 from lineage.identity import NodeKind, name_fault, namespace_identity
+from lineage.marquez.sight import seen_namespaces
 from lineage.reading import Reader, find_node, nodes_by_id
 from lineage.run_walk import find_run
 from lineage.tables import NamespaceRow, NodeRow, RunRow
@@ -32,7 +33,8 @@ def require_namespace(unit: Reader, name: str) -> NamespaceRow:
         InputRefused: it cannot be a name. NotFound: no event or operator named it.
     """
     _require_name(name, "namespace")
-    row = unit.session.scalar(sa.select(NamespaceRow).where(NamespaceRow.identity == namespace_identity(name)))
+    query = sa.select(NamespaceRow).where(NamespaceRow.identity == namespace_identity(name), *seen_namespaces(unit))
+    row = unit.session.scalar(query)
     if row is None or row.first_seen is None:
         raise _not_found("namespace", name)
     return row
@@ -47,10 +49,11 @@ def require_entity(unit: Reader, kind: NodeKind, namespace: str, name: str) -> E
     _require_name(namespace, "namespace")
     _require_name(name, kind)
     row = find_node(unit, kind, namespace, name)
-    if row is None:
+    if row is None or not unit.sight.sees(namespace, name):
         raise _not_found(kind, name)
     found = entity_of(unit, row)
-    if found.row.first_seen is None or is_hidden(found.row):
+    is_seen = unit.sight.sees(found.row.namespace, found.row.name)
+    if found.row.first_seen is None or is_hidden(found.row) or not is_seen:
         raise _not_found(kind, name)
     return found
 

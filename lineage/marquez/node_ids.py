@@ -16,7 +16,7 @@ from lineage.marquez.job_versions import job_versions
 from lineage.marquez.lookup import Entity, entity_of, entity_uuid, require_run
 from lineage.marquez.runs import bare_version
 from lineage.neighbourhood import resolve
-from lineage.reading import Reader, nodes_by_id
+from lineage.reading import Reader, nodes_by_id, seen
 from lineage.store import chunks
 from lineage.tables import NodeRow, RunRow
 
@@ -164,7 +164,7 @@ def _known_fields(unit: Reader, splits: Sequence[FieldNames]) -> list[Node]:
         asked[node_identity("dataset", *names[:2])].append(names)
     rows: list[NodeRow] = []
     for chunk in chunks(asked):
-        rows += unit.session.scalars(sa.select(NodeRow).where(NodeRow.identity.in_(chunk)))
+        rows += unit.session.scalars(sa.select(NodeRow).where(NodeRow.identity.in_(chunk), *seen(unit)))
     stored = StoredFields(unit)
     canonical = {row.id: stored.aliases.canonical([row.id]).get(row.id, row.id) for row in rows}
     fields = stored.types(canonical.values())

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from lineage.aliases import renamed_away
 from lineage.identity import NodeKind
-from lineage.reading import Reader, id_table
+from lineage.reading import Reader, id_table, seen
 from lineage.state import RANKS, State
 from lineage.tables import DatasetVersionRow, NodeRow, RunRow
 
@@ -37,7 +37,7 @@ class Keys:
 
 def node_keys(unit: Reader, kind: NodeKind, page: Page, namespace_id: int | None = None) -> Keys:
     """Datasets or jobs by name, of one namespace or all, without those that ``hidden_nodes`` tells."""
-    columns = [NodeRow.kind == kind]
+    columns = [NodeRow.kind == kind, *seen(unit)]
     if namespace_id is not None:
         columns.append(NodeRow.namespace_id == namespace_id)
     hidden = hidden_nodes(kind, *columns)
@@ -67,7 +67,7 @@ def is_deleted() -> Any:
 
 def job_keys_by_state(unit: Reader, states: Collection[State], page: Page, namespace_id: int | None = None) -> Keys:
     """Jobs by name whose latest run is in one of the states; one look into the index of runs a job."""
-    columns = [NodeRow.kind == "job"]
+    columns = [NodeRow.kind == "job", *seen(unit)]
     if namespace_id is not None:
         columns.append(NodeRow.namespace_id == namespace_id)
     run = aliased(RunRow)

@@ -10,8 +10,10 @@ from lineage.identity import label_identity
 from lineage.marquez.lookup import is_hidden
 from lineage.marquez.pages import Page
 from lineage.marquez.runs import time_text
-from lineage.reading import Reader
+from lineage.marquez.sight import seen_namespaces, told_sources
+from lineage.reading import Reader, seen
 from lineage.tables import NamespaceRow, NodeRow
+from lineage.tagging import seen_tags
 
 OWNER = "anonymous"
 """Owner of a namespace that nobody described, as Marquez has it."""
@@ -35,15 +37,15 @@ def namespaces(unit: Reader, page: Page) -> list[dict[str, Any]]:
         NamespaceRow.deleted_at.is_(None),
         NamespaceRow.deleted_at < NamespaceRow.last_recorded,
     )
-    query = sa.select(NamespaceRow).where(NamespaceRow.first_seen.is_not(None), shown)
+    query = sa.select(NamespaceRow).where(NamespaceRow.first_seen.is_not(None), shown, *seen_namespaces(unit))
     rows = unit.session.scalars(_paged(unit, query, NamespaceRow.name, page))
     return [namespace_document(row) for row in rows]
 
 
 def sources(unit: Reader, page: Page) -> list[dict[str, Any]]:
     """The sources that facets or operators named, and each namespace that is one by itself; by name."""
-    told = sa.select(*_told_columns())
-    implied = _implied().where(NamespaceRow.name.not_in(sa.select(SourceRow.name)))
+    told = sa.select(*_told_columns()).where(*_seen_sources(unit))
+    implied = _implied(unit).where(NamespaceRow.name.not_in(sa.select(SourceRow.name)))
     every = sa.union_all(told, implied).subquery()
     rows = unit.session.execute(_paged(unit, sa.select(every), every.c.name, page))
     return [_source_document(row) for row in rows]
@@ -55,10 +57,10 @@ def source(unit: Reader, name: str) -> dict[str, Any]:
     Raises:
         NotFound: there is none.
     """
-    told = sa.select(*_told_columns()).where(SourceRow.identity == label_identity("source", name))
+    told = sa.select(*_told_columns()).where(SourceRow.identity == label_identity("source", name), *_seen_sources(unit))
     row = unit.session.execute(told).first()
     if row is None:
-        row = unit.session.execute(_implied().where(NamespaceRow.name == name)).first()
+        row = unit.session.execute(_implied(unit).where(NamespaceRow.name == name)).first()
     if row is None:
         raise NotFound(
             expected="a source that a facet or an operator has named", found=repr(name[:200]), remedy="See /sources."
@@ -68,14 +70,15 @@ def source(unit: Reader, name: str) -> dict[str, Any]:
 
 def source_births(unit: Reader) -> list[Any]:
     """When each source was first named."""
-    implied = _implied().where(NamespaceRow.name.not_in(sa.select(SourceRow.name))).subquery()
-    query = sa.union_all(sa.select(SourceRow.first_seen), sa.select(implied.c.first_seen))
+    implied = _implied(unit).where(NamespaceRow.name.not_in(sa.select(SourceRow.name))).subquery()
+    query = sa.union_all(sa.select(SourceRow.first_seen).where(*_seen_sources(unit)), sa.select(implied.c.first_seen))
     return list(unit.session.scalars(query))
 
 
 def tags(unit: Reader, page: Page) -> list[dict[str, Any]]:
     """The tags that facets or operators named, by name."""
-    rows = unit.session.scalars(_paged(unit, sa.select(TagRow), TagRow.name, page))
+    shown = [] if unit.sight.is_whole else [TagRow.name.in_(seen_tags(unit))]
+    rows = unit.session.scalars(_paged(unit, sa.select(TagRow).where(*shown), TagRow.name, page))
     return [tag_document(row) for row in rows]
 
 
@@ -91,7 +94,11 @@ def _told_columns() -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _implied() -> Any:
+def _seen_sources(unit: Reader) -> list[sa.ColumnElement[bool]]:
+    return [] if unit.sight.is_whole else [SourceRow.name.in_(told_sources(unit))]
+
+
+def _implied(unit: Reader) -> Any:
     """Namespaces that hold a dataset of which nobody told the source: a namespace says where its data lies."""
     told = sa.select(LabelRow.node_id).where(LabelRow.node_id == NodeRow.id, LabelRow.key == "dataSource")
     held = sa.select(NodeRow.id).where(
@@ -99,6 +106,7 @@ def _implied() -> Any:
         NodeRow.kind == "dataset",
         NodeRow.first_seen.is_not(None),
         ~told.exists(),
+        *seen(unit),
     )
     nothing = sa.cast(sa.null(), sa.Text)
     return sa.select(

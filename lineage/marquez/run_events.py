@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from lineage.events import Event, read_stored
 from lineage.marquez.runs import run_documents
+from lineage.marquez.sight import seen_facets
 from lineage.reading import Reader
 from lineage.tables import EventRow, PayloadRow, RunRow
 
@@ -77,10 +78,13 @@ def run_document(unit: Reader, run: RunRow) -> dict[str, Any]:
     document, told = run_documents(unit, [run.id])[0], run_facets(unit, run)
     ends = {
         f"{role}DatasetVersions": [
-            {**version, "facets": told.datasets.get((role, names["namespace"], names["name"]), {})}
+            {**version, "facets": seen_facets(_of_role(told, role, version["datasetVersionId"]), unit.sight)}
             for version in document[f"{role}DatasetVersions"]
-            for names in [version["datasetVersionId"]]
         ]
         for role in ("input", "output")
     }
-    return {**document, **ends, "args": told.args, "facets": told.run}
+    return {**document, **ends, "args": told.args, "facets": seen_facets(told.run, unit.sight)}
+
+
+def _of_role(told: RunFacets, role: str, names: Mapping[str, str]) -> Facets:
+    return told.datasets.get((role, names["namespace"], names["name"]), {})

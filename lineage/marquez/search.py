@@ -12,6 +12,7 @@ from lineage.identity import NodeKind, node_id_text
 from lineage.labels import MAX_LABEL_BYTES
 from lineage.marquez.pages import latest_run_keys
 from lineage.marquez.runs import RunBatch, read_runs, time_text
+from lineage.marquez.sight import seen_facets, visible_runs
 from lineage.reading import Reader, among
 from lineage.search import SearchHit, SearchQuery, search
 from lineage.tables import OUTPUT, NodeRow, RunDatasetRow
@@ -67,12 +68,16 @@ def _hit(
         "name": hit.name,
         "namespace": hit.namespace,
         "eventType": None if shown is None else _LAST_EVENTS[shown["state"]],
-        "facets": _small({**facets.role_facets, **facets.facets}),
+        "facets": _small(seen_facets({**facets.role_facets, **facets.facets}, runs.sight)),
     }
     if hit.kind == "dataset":
         return document
     told = {} if run is None else of_runs[run].facets
-    return {**document, "type": _JOB_TYPES.get((hit.type or "").upper(), "BATCH"), "runFacets": _small(told)}
+    return {
+        **document,
+        "type": _JOB_TYPES.get((hit.type or "").upper(), "BATCH"),
+        "runFacets": _small(seen_facets(told, runs.sight)),
+    }
 
 
 def _small(facets: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,4 +103,6 @@ def _latest_runs(unit: Reader, kind: NodeKind, nodes: Sequence[int]) -> dict[int
         .scalar_subquery()
     )
     query = sa.select(NodeRow.id, latest).where(among(unit, NodeRow.id, nodes))
-    return {row[0]: row[1] for row in unit.session.connection().execute(query) if row[1] is not None}
+    found = {row[0]: row[1] for row in unit.session.connection().execute(query) if row[1] is not None}
+    shown = set(visible_runs(unit, sorted(set(found.values()))))
+    return {node: run for node, run in found.items() if run in shown}

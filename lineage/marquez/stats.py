@@ -14,8 +14,8 @@ from governance.errors import InputRefused
 from lineage.identity import NodeKind
 from lineage.marquez.pages import is_deleted
 from lineage.marquez.places import source_births
-from lineage.reading import Reader
-from lineage.tables import EventRow, NodeRow
+from lineage.reading import Reader, seen
+from lineage.tables import EventRow, NodeRow, RunRow
 
 Period = Literal["DAY", "WEEK"]
 Asset = Literal["jobs", "datasets", "sources"]
@@ -58,9 +58,10 @@ def _zone(name: str) -> ZoneInfo:
 def event_counts(unit: Reader, period: Period, zone: str) -> list[dict[str, Any]]:
     """Events of each type by the time they tell, interval by interval."""
     spans = intervals(period, zone, unit.now)
+    of_seen = [] if unit.sight.is_whole else [EventRow.run_identity.in_(_seen_runs(unit))]
     counts = [
         sa.select(sa.literal(place), EventRow.event_type, sa.func.count())
-        .where(EventRow.event_time >= start, EventRow.event_time < end, EventRow.event_type.in_(_TYPES))
+        .where(*of_seen, EventRow.event_time >= start, EventRow.event_time < end, EventRow.event_type.in_(_TYPES))
         .group_by(EventRow.event_type)
         for place, (start, end) in enumerate(spans)
     ]
@@ -70,6 +71,11 @@ def event_counts(unit: Reader, period: Period, zone: str) -> list[dict[str, Any]
         {**_span(span), **{name: counted.get((place, name), 0) for name in _TYPES.values()}}
         for place, span in enumerate(spans)
     ]
+
+
+def _seen_runs(unit: Reader) -> sa.Select[bytes]:
+    """The runs of jobs that the unit sees; only events of runs have a type."""
+    return sa.select(RunRow.identity).join(NodeRow, NodeRow.id == RunRow.job_id).where(*seen(unit))
 
 
 def asset_counts(unit: Reader, asset: Asset, period: Period, zone: str) -> list[dict[str, Any]]:
@@ -85,11 +91,11 @@ def asset_counts(unit: Reader, asset: Asset, period: Period, zone: str) -> list[
 
 def _existing(unit: Reader, kind: NodeKind, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
     """The nodes that were first named before the end of each span, without those deleted since."""
-    counted = sa.select(sa.func.count()).select_from(NodeRow).where(NodeRow.kind == kind)
+    counted = sa.select(sa.func.count()).select_from(NodeRow).where(NodeRow.kind == kind, *seen(unit))
     earlier = counted.where(NodeRow.first_seen < spans[0][0])
     added = [counted.where(NodeRow.first_seen >= start, NodeRow.first_seen < end) for start, end in spans]
     row = unit.session.connection().execute(sa.select(*(query.scalar_subquery() for query in (earlier, *added)))).one()
-    deleted = sa.select(NodeRow.first_seen).where(NodeRow.kind == kind, is_deleted())
+    deleted = sa.select(NodeRow.first_seen).where(NodeRow.kind == kind, is_deleted(), *seen(unit))
     gone = sorted(born for born in unit.session.scalars(deleted) if born is not None)
     return [count - bisect_left(gone, end) for count, (_, end) in zip(list(accumulate(row))[1:], spans, strict=True)]
 

@@ -1,0 +1,71 @@
+"""What somebody with scopes is shown in Marquez's shapes: facets without hidden names, and the places that are seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from governance.types.sight import Sight
+from lineage.fact_tables import LabelRow, TextRow
+from lineage.labels import source_in
+from lineage.reading import Reader, among, in_scopes, seen
+from lineage.tables import NamespaceRow, NodeRow, RunRow
+
+HIDDEN = {"hidden": True}
+
+
+def seen_facets(facets: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
+    """The facets with ``{"hidden": true}`` in place of each object that names a hidden dataset or job.
+
+    An object names what its ``namespace`` and ``name`` (or ``dataset``) say, or those of its ``job``. Other texts, such
+    as queries and descriptions, are said of whoever carries the facet and stay.
+    """
+    return dict(facets) if sight.is_whole else {key: _shown(facet, sight) for key, facet in facets.items()}
+
+
+def _shown(value: Any, sight: Sight) -> Any:
+    if isinstance(value, list):
+        return [_shown(item, sight) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _is_hidden(value, sight) or _is_hidden(value.get("job"), sight):
+        return HIDDEN
+    return {key: _shown(item, sight) for key, item in value.items()}
+
+
+def _is_hidden(value: Any, sight: Sight) -> bool:
+    if not isinstance(value, dict):
+        return False
+    namespace, name = value.get("namespace"), value.get("name", value.get("dataset"))
+    return isinstance(namespace, str) and isinstance(name, str) and not sight.sees(namespace, name)
+
+
+def visible_runs(unit: Reader, runs: Sequence[int]) -> Sequence[int]:
+    """Those of the runs of which the unit sees the job."""
+    if unit.sight.is_whole or not runs:
+        return runs
+    query = sa.select(RunRow.id).join(NodeRow, NodeRow.id == RunRow.job_id).where(among(unit, RunRow.id, runs))
+    found = set(unit.session.scalars(query.where(*seen(unit))))
+    return [run for run in runs if run in found]
+
+
+def seen_namespaces(unit: Reader) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which the unit sees a namespace: something in it is seen, or a scope holds all of it."""
+    if unit.sight.is_whole:
+        return []
+    held = sa.select(NodeRow.id).where(
+        NodeRow.namespace_id == NamespaceRow.id, NodeRow.first_seen.is_not(None), *seen(unit)
+    )
+    wide = [scope.removesuffix("/*") for scope in unit.sight.scopes if scope.endswith("/*")]
+    return [sa.or_(held.exists(), in_scopes(unit.dialect, NamespaceRow.name, wide))]
+
+
+def told_sources(unit: Reader) -> set[str]:
+    """The sources that were ever told of datasets that the unit sees."""
+    labelled = (
+        sa.select(LabelRow.text_id)
+        .join(NodeRow, NodeRow.id == LabelRow.node_id)
+        .where(LabelRow.key == "dataSource", LabelRow.text_id != 0, *seen(unit))
+    )
+    contents = unit.session.scalars(sa.select(TextRow.content).where(TextRow.id.in_(labelled)))
+    return {name for name, _ in map(source_in, contents) if name is not None}
