@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from governance.canonical import canonical, sha256
 from governance.database import Unit
-from governance.errors import InputRefused, NotFound
+from governance.errors import InputRefused, NotFound, OutsideScopes
 from governance.log.journal import Leaf, append
 from lineage.identity import NodeKind, label_identity, name_fault, namespace_identity, node_identity, stamp
 from lineage.merging import Rules, upsert
@@ -67,9 +67,10 @@ def describe_namespace(unit: Unit, name: str, owner: str, description: str | Non
     """Say who owns a namespace and what it is; a namespace that no event named exists from now on.
 
     Raises:
-        InputRefused: it cannot be a name.
+        InputRefused: it cannot be a name. OutsideScopes: the unit does not see all that it may ever hold.
     """
     _require_name(name, "namespace")
+    _require_whole(unit, name)
     name = _redacted(name)
     content = {"name": name, "owner": owner, "description": description}
     _act(unit, "namespace.describe", namespace_identity(name), content, actor)
@@ -79,8 +80,9 @@ def delete_namespace(unit: Unit, name: str, actor: str) -> None:
     """Hide the namespace and everything in it until an event that is recorded later names it.
 
     Raises:
-        NotFound: there is no such namespace.
+        OutsideScopes: the unit does not see all that it may ever hold. NotFound: there is no such namespace.
     """
+    _require_whole(unit, name)
     identity = namespace_identity(name)
     found = unit.session.scalar(sa.select(NamespaceRow.id).where(NamespaceRow.identity == identity))
     if found is None:
@@ -214,11 +216,23 @@ def _redacted(name: str) -> str:
 
 def _require_node(unit: Unit, target: Target) -> None:
     identity = node_identity(target.kind, target.namespace, target.name)
-    if unit.session.scalar(sa.select(NodeRow.id).where(NodeRow.identity == identity)) is None:
+    is_seen = unit.sight.sees(target.namespace, target.name)
+    if not is_seen or unit.session.scalar(sa.select(NodeRow.id).where(NodeRow.identity == identity)) is None:
         raise NotFound(
             expected=f"a {target.kind} that an event named",
             found=f"{target.namespace} {target.name}"[:240],
             remedy="Check the namespace and the name; both are compared as they were sent.",
+        )
+
+
+def _require_whole(unit: Unit, namespace: str) -> None:
+    """Return when one scope of the unit holds everything in the namespace, whether or not it exists."""
+    if not unit.sight.sees_all_of(namespace):
+        raise OutsideScopes(
+            expected="a namespace of which one scope of the key holds everything",
+            found="another",
+            remedy="Use a key with a scope such as namespace/*.",
+            pointer="namespace",
         )
 
 

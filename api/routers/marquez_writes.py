@@ -12,13 +12,14 @@ from api.dependencies import PrincipalOf, SettingsOf, WriteUnit, permit
 from api.names import NameInPath
 from governance.clock import uuid7
 from governance.database import Unit
-from governance.errors import InputRefused
+from governance.errors import InputRefused, OutsideScopes
 from governance.settings import Settings
 from lineage import actions
 from lineage.actions import Target
 from lineage.events import read_time
+from lineage.holding import held
 from lineage.identity import MAX_NAME
-from lineage.ingest import Refused, record_events
+from lineage.ingest import Refused, read_events, record_read
 from lineage.marquez import shapes
 from lineage.marquez.lookup import require_entity, require_run
 from lineage.marquez_forms import (
@@ -119,8 +120,10 @@ class RunBody(_Body):
     args: Texts | None = None
 
 
-WRITES = [permit("lineage.write")]
-HIDES = [permit("lineage.hide")]
+WRITES = [permit("lineage.write", scoped=True)]
+HIDES = [permit("lineage.hide", scoped=True)]
+FOR_ALL = [permit("lineage.write")]
+"""Sources and tags have no scope: what is said of one is said to everybody."""
 Answer = dict[str, Any]
 
 
@@ -153,7 +156,7 @@ def delete_namespace(unit: WriteUnit, principal: PrincipalOf, namespace: NameInP
     return {**document, "isHidden": True}
 
 
-@router.put("/sources/{source}", summary="Describe a source of data", dependencies=WRITES)
+@router.put("/sources/{source}", summary="Describe a source of data", dependencies=FOR_ALL)
 def put_source(unit: WriteUnit, principal: PrincipalOf, source: NameInPath, body: SourceBody) -> Answer:
     """Say what it is and where it lies."""
     told = {"type": body.type, "uri": body.connectionUrl, "description": body.description}
@@ -161,7 +164,7 @@ def put_source(unit: WriteUnit, principal: PrincipalOf, source: NameInPath, body
     return shapes.source_document(unit, source)
 
 
-@router.put("/tags/{tag}", summary="Describe a tag", dependencies=WRITES)
+@router.put("/tags/{tag}", summary="Describe a tag", dependencies=FOR_ALL)
 def put_tag(unit: WriteUnit, principal: PrincipalOf, tag: NameInPath, body: TagBody) -> Answer:
     """Say what it means; a tag that nothing carries yet exists from now on."""
     actions.describe_tag(unit, tag, body.description, principal.id)
@@ -289,10 +292,11 @@ def _record(unit: Unit, settings: Settings, document: Mapping[str, Any]) -> None
     """Store the event on the same path as any other.
 
     Raises:
-        InputRefused: a name in it cannot be stored.
+        InputRefused: a name in it cannot be stored. OutsideScopes: it asserts something about what is not seen.
     """
     body = json.dumps(document, separators=(",", ":")).encode("ascii")
-    (answer,) = record_events(unit, [body], settings.lineage)
+    (read,) = held(unit, [(unit.sight, read_events([body], settings.lineage))])
+    (answer,) = record_read(unit, read)
     if isinstance(answer, Refused):
         raise answer.fault
 
@@ -304,10 +308,22 @@ def _document(unit: Unit, target: Target) -> Answer:
 
 
 def _hide(unit: Unit, target: Target, by: str) -> Answer:
-    """Hide the dataset under each of its names, or the job; what it was before."""
+    """Hide the dataset under each of its names, or the job; what it was before.
+
+    Raises:
+        OutsideScopes: one of its names is not seen.
+    """
     document = _document(unit, target)
     entity = require_entity(unit, target.kind, target.namespace, target.name)
-    for row in nodes_by_id(unit, entity.members).values():
+    rows = nodes_by_id(unit, entity.members).values()
+    if not all(unit.sight.sees(row.namespace, row.name) for row in rows):
+        raise OutsideScopes(
+            expected="a dataset all names of which lie within the scopes of the key",
+            found="one with another name",
+            remedy="Use a key with wider scopes.",
+            pointer=target.kind,
+        )
+    for row in rows:
         actions.delete_node(unit, Target(target.kind, row.namespace, row.name), by)
     return document
 
