@@ -1,11 +1,15 @@
 """Answers at run level as JSON. Pure: values in, documents out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from api.routers.lineage_shapes import time_text
 from audits.running import Running
+from governance.canonical import sha256
 from governance.types.ancestry import Ancestry, AncestryEdge, DatasetVersion, RunNode
+from governance.types.sight import Sight
 from lineage.findings import FoundInEvent, FoundInRun, Page
 from lineage.levels import weakest_path
 from lineage.neighbourhood import GraphQuery
@@ -103,35 +107,72 @@ def _version(version: DatasetVersion) -> dict[str, Any]:
     }
 
 
-def evidence_document(ancestry: Ancestry) -> dict[str, Any]:
-    """The links with their levels, and the weakest path, from the data to the subject."""
+def evidence_document(ancestry: Ancestry, sight: Sight) -> dict[str, Any]:
+    """The links with their levels, and the weakest path, from the data to the subject.
+
+    What is not seen is told by a key alone; of its links the level is told, and not the reason.
+    """
     by_ends = {(edge.source, edge.target): edge for edge in ancestry.edges}
     links = {ends: edge.level for ends, edge in by_ends.items() if edge.level is not None}
     path = weakest_path(ancestry.subject or "", links)
-    named = {version.key: version for version in ancestry.datasets}
-    runs = {run.key: run for run in ancestry.runs}
+    keys = _keys(ancestry, sight)
+    datasets = {version.key: _version(version) for version in ancestry.datasets if version.key != ancestry.subject}
+    runs = {run.key: _run(run) for run in ancestry.runs}
     return {
         "as_of": time_text(ancestry.as_of),
-        "subject": ancestry.subject,
+        "subject": None if ancestry.subject is None else keys.of(ancestry.subject),
         "level": ancestry.level,
-        "weakest_path": [_link(by_ends[link]) for link in path],
-        "datasets": [{"key": key, **_version(version)} for key, version in named.items() if key != ancestry.subject],
-        "runs": [{"key": key, **_run(run)} for key, run in runs.items()],
-        "links": [_link(edge) for edge in ancestry.edges],
+        "weakest_path": [keys.link(by_ends[link]) for link in path],
+        "datasets": [keys.entry(key, datasets[key]) for key in keys.ordered(datasets)],
+        "runs": [keys.entry(key, runs[key]) for key in keys.ordered(runs)],
+        "links": [keys.link(by_ends[ends]) for ends in sorted(by_ends, key=keys.order)],
         "truncated": ancestry.truncated,
     }
 
 
-def _link(edge: AncestryEdge) -> dict[str, Any]:
-    return {
-        "from": edge.source,
-        "to": edge.target,
-        "role": edge.role,
-        "level": edge.level,
-        "reason": edge.level_reason,
-        "version_inferred": edge.version_inferred,
-        "precision": edge.precision,
-    }
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of an ancestry as they are shown: ``shown`` has those that are shown by another text."""
+
+    shown: Mapping[str, str]
+    hidden: frozenset[str]
+
+    def of(self, key: str) -> str:
+        return self.shown.get(key, key)
+
+    def ordered(self, keys: Iterable[str]) -> list[str]:
+        """By what is shown, the hidden ones last, so that their order says nothing of their names."""
+        return sorted(keys, key=lambda key: (key in self.hidden, self.of(key)))
+
+    def order(self, ends: tuple[str, str]) -> tuple[str, str]:
+        return (self.of(ends[0]), self.of(ends[1]))
+
+    def entry(self, key: str, told: dict[str, Any]) -> dict[str, Any]:
+        return {"key": self.of(key), "hidden": True} if key in self.hidden else {"key": self.of(key), **told}
+
+    def link(self, edge: AncestryEdge) -> dict[str, Any]:
+        frame = {"from": self.of(edge.source), "to": self.of(edge.target), "role": edge.role, "level": edge.level}
+        if edge.source in self.hidden or edge.target in self.hidden:
+            return {**frame, "hidden": True}
+        told = {"version_inferred": edge.version_inferred, "precision": edge.precision}
+        return {**frame, "reason": edge.level_reason, **told}
+
+
+def _keys(ancestry: Ancestry, sight: Sight) -> _Keys:
+    """The keys; a key that holds the id of a hidden run, since that wrote the dataset, is another."""
+    if sight.is_whole:
+        return _Keys({}, frozenset())
+    names = {version.key: (version.namespace, version.name) for version in ancestry.datasets}
+    names |= {run.key: (run.job_namespace, run.job_name) for run in ancestry.runs}
+    hidden = [key for key, name in names.items() if not sight.sees(*name)]
+    hidden.sort(key=lambda key: sha256(key.encode()))
+    shown = {key: f"hidden:{number}" for number, key in enumerate(hidden, start=1)}
+    unseen = {run.run_id: shown[run.key] for run in ancestry.runs if run.key in shown}
+    for key in names.keys() - shown.keys():
+        dataset, mark, writer = key.rpartition("@")
+        if mark and unquote(writer) in unseen:
+            shown[key] = f"{dataset}@{unseen[unquote(writer)]}"
+    return _Keys(shown, frozenset(hidden))
 
 
 def findings_document(found: Page, following: str | None) -> dict[str, Any]:

@@ -111,7 +111,9 @@ class EvidenceAsked(BaseModel):
 
 
 @router.get(
-    "/v1/lineage/evidence", summary="What the lineage of a model version rests on", dependencies=[permit("read")]
+    "/v1/lineage/evidence",
+    summary="What the lineage of a model version rests on",
+    dependencies=[permit("read", scoped=True)],
 )
 def evidence(request: Request, unit: ReadingUnit, asked: Annotated[EvidenceAsked, Query()]) -> Response:
     """The level of every link upstream with the reason why it is no higher, and the weakest path."""
@@ -119,7 +121,8 @@ def evidence(request: Request, unit: ReadingUnit, asked: Annotated[EvidenceAsked
     node, version = _asked_version(unit, asked)
     known = Known(unit, Aliases(unit, as_of), as_of)
     node = known.aliases.canonical([node]).get(node, node)
-    return tagged(request, evidence_document(trace_found(known, found_dataset(known, node, version))))
+    traced = trace_found(known, found_dataset(known, node, version))
+    return tagged(request, evidence_document(traced, unit.sight))
 
 
 def _asked_version(unit: Reader, asked: EvidenceAsked) -> tuple[int, str | None]:
@@ -129,7 +132,8 @@ def _asked_version(unit: Reader, asked: EvidenceAsked) -> tuple[int, str | None]
         usable(parameter, [] if text is None else [text])
     if asked.version is not None:
         name = f"{asked.name}/{asked.version}"
-        row = find_node(unit, kind, asked.namespace, name) if len(name) <= 2048 else None
+        is_usable = len(name) <= 2048 and unit.sight.sees(asked.namespace, name)
+        row = find_node(unit, kind, asked.namespace, name) if is_usable else None
         if row is not None and row.first_seen is not None:
             return row.id, None
     return resolve(unit, [(kind, asked.namespace, asked.name)]).id, asked.version

@@ -169,3 +169,20 @@ def test_tags_are_those_that_were_said_of_what_is_seen(mapped: Service, narrow: 
     seen, whole = (get(mapped, "/v1/lineage/tags", header).json()["tags"] for header in (narrow, {}))
     assert [tag["tag"] for tag in seen] == ["by-hand", "gold"]
     assert {tag["tag"] for tag in whole} == {"by-hand", "gold", "secret", "board-only", "pii", "unused", "vaulted"}
+
+
+def test_evidence_shows_what_is_hidden_by_a_key_without_a_name(told: Service, narrow: dict[str, str]) -> None:
+    seen, whole = (get(told, "/v1/lineage/evidence", header, **CREDIT).json() for header in (narrow, {}))
+    assert (seen["subject"], seen["level"]) == (whole["subject"], whole["level"])
+    assert [len(seen[part]) for part in ("datasets", "runs", "links")] == [2, 2, 4]
+    assert [version.get("name") for version in seen["datasets"]] == ["features", None]
+    assert [run.get("run_id") for run in seen["runs"]] == [run_id(2), None]
+    for entry in (seen["datasets"][1], seen["runs"][1]):
+        assert set(entry) == {"key", "hidden"}
+        assert entry["key"].startswith("hidden:")
+    assert run_id(1) not in str(seen), "neither by itself nor in the key of what it wrote"
+    keys = {entry["key"] for part in ("datasets", "runs") for entry in seen[part]} | {seen["subject"]}
+    assert {link[end] for link in seen["links"] for end in ("from", "to")} <= keys
+    assert [link.get("hidden", False) for link in seen["links"]].count(True) == 2
+    hidden_and_unknown_are_alike(told, narrow, "/v1/lineage/evidence", namespace=VAULT, name="NAME")
+    hidden_and_unknown_are_alike(told, narrow, "/v1/lineage/evidence", namespace=VAULT, name="NAME", version="1")

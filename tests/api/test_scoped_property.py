@@ -83,7 +83,7 @@ def questions(names: list[tuple[str, str, str]], runs: list[str]) -> Iterator[tu
         asked = {"namespace": namespace, "name": name}
         for path in ("/api/v1/lineage", "/api/v1/column-lineage"):
             yield path, {**asked, "type": kind}
-        for path in ("/v1/lineage/graph", "/v1/lineage/impact", "/v1/lineage/columns"):
+        for path in ("/v1/lineage/graph", "/v1/lineage/impact", "/v1/lineage/columns", "/v1/lineage/evidence"):
             yield path, asked
         yield "/v1/lineage/impact", {**asked, "format": "csv"}
         yield "/v1/lineage/diff", {**asked, "kind": kind, "as_of": at(2)}
