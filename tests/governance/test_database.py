@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from governance.access.tables import ServiceKeyRow
-from governance.database import Database
+from governance.database import Database, ReadUnit, Unit
 from governance.errors import StorageUnavailable, WrongRevision
 from governance.log.tables import LogEntryRow
 from governance.migration import downgrade, require_head, upgrade
@@ -88,14 +88,15 @@ def test_units_that_read_see_one_snapshot_and_those_that_write_see_each_other_on
     if opened.dialect != "postgresql":
         opened.close()
         pytest.skip("SQLite has one isolation level")
-    expected = {opened.read_unit: ("repeatable read", "on"), opened.unit: ("read committed", "off")}
-    for begin in [opened.read_unit, opened.unit] * 2:  # on one connection, so that nothing stays behind
-        with begin() as unit:
-            level, is_read_only = (
-                unit.session.scalar(sa.text(f"SHOW {name}"))
-                for name in ("transaction_isolation", "transaction_read_only")
-            )
-        assert (level, is_read_only) == expected[begin]
+
+    def shown(unit: Unit | ReadUnit) -> list[str]:
+        return [unit.session.scalar(sa.text(f"SHOW transaction_{name}")) or "" for name in ("isolation", "read_only")]
+
+    for _ in range(2):  # on one connection, so that nothing stays behind
+        with opened.read_unit() as reading:
+            assert shown(reading) == ["repeatable read", "on"]
+        with opened.unit() as writing:
+            assert shown(writing) == ["read committed", "off"]
     opened.close()
 
 
