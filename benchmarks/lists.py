@@ -20,7 +20,7 @@ from benchmarks.report import Row
 from governance.database import Database
 from governance.migration import upgrade
 from lineage.changes import derive
-from lineage.events import parse_event
+from lineage.receiving import parse_event
 from lineage.replay import require_current
 from lineage.store import insert_events, write
 from tests.lineage.material import body, dataset, run_event, run_id

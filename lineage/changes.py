@@ -1,5 +1,6 @@
 """What a batch of events says, as rows to merge. Pure: events in, rows out, keyed by identities, not by row ids."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,25 +55,17 @@ from lineage.tables import DIRECT, INPUT, OUTPUT
 class Changes:
     """Rows to merge, by the rules of their table and their key. Ids are still identities (32 bytes), or None."""
 
-    rows: dict[Rules, dict[Any, dict[str, Any]]] = field(default_factory=dict)
+    rows: defaultdict[Rules, dict[Any, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, rules: Rules, row: dict[str, Any]) -> None:
-        """Merge one row into the batch."""
-        table = self.rows.get(rules)
-        if table is None:
-            table = self.rows[rules] = {}
-        key = rules.key_of(row)
-        old = table.get(key)
-        if old is None:
-            table[key] = row
-        else:
+        """Merge one row into the batch, which keeps it."""
+        old = self.rows[rules].setdefault(rules.key_of(row), row)
+        if old is not row:
             merge_row(rules, old, row)
 
     def keep(self, rules: Rules, content: Content) -> bytes:
         """Note a content that is stored once; its digest."""
-        table = self.rows.get(rules)
-        if table is None:
-            table = self.rows[rules] = {}
+        table = self.rows[rules]
         if content.digest not in table:
             table[content.digest] = {"digest": content.digest, "content": content.content}
         return content.digest
@@ -108,20 +101,22 @@ class _Reading:
     def _entities(self) -> None:
         event = self.event
         if event.dataset is not None:
-            said = self._dataset(event.dataset, run=None)
+            said = dataset_saying(event.dataset)
+            self._dataset(event.dataset, said, run=None)
             self._flows(None, None, flows_of(event) if said.tells_flow else Told())
             return
         if event.job is None:
             return
         said_of_job = job_saying(event.job)
-        outputs = [dataset_saying(mention) for mention in event.outputs]
-        tells_flow = said_of_job.tells_flow or any(said.tells_flow for said in outputs)
+        inputs, outputs = ([(mention, dataset_saying(mention)) for mention in side]
+                           for side in (event.inputs, event.outputs))  # fmt: skip
+        tells_flow = said_of_job.tells_flow or any(said.tells_flow for _, said in outputs)
         told = flows_of(event) if tells_flow else Told()
         job = self._job(said_of_job, is_explicit=told.is_explicit)
         run = self._run(job, said_of_job, is_explicit=told.is_explicit) if event.run_id is not None else None
-        for mentions, role in ((event.inputs, INPUT), (event.outputs, OUTPUT)):
-            for mention in mentions:
-                said = self._dataset(mention, run=run, role=role)
+        for mentions, role in ((inputs, INPUT), (outputs, OUTPUT)):
+            for mention, said in mentions:
+                self._dataset(mention, said, run=run, role=role)
                 self._edge(job, run, (role, said.identity))
         self._flows(job, run, told)
 
@@ -130,12 +125,13 @@ class _Reading:
         seen = self.event.time if is_named else None
         return {"first_seen": seen, "last_seen": seen, "last_recorded": self.recorded_at if is_named else None}
 
-    def _node(self, columns: Mapping[str, Any], *, is_named: bool = True) -> bytes:
-        """Record a mention of a node; its identity."""
-        namespace = columns["namespace"]
+    def _node(self, row: dict[str, Any], *, is_named: bool = True) -> bytes:
+        """Record a mention of a node, whose row is kept; its identity."""
+        namespace = row["namespace"]
         self.namespaces[namespace] = is_named or self.namespaces.get(namespace, False)
-        self.changes.add(NODES, {**columns, **self._seen(is_named)})
-        identity: bytes = columns["identity"]
+        row.update(self._seen(is_named))
+        self.changes.add(NODES, row)
+        identity: bytes = row["identity"]
         return identity
 
     def _named(self, kind: NodeKind, names: Names, *, is_named: bool = True) -> bytes:
@@ -145,7 +141,7 @@ class _Reading:
     def _said(self, place: int, said: Saying, **known: Any) -> bytes:
         """Record what a mention says of a node itself; its identity."""
         stamp = self.event.stamp
-        node = self._node({**said.node, **known, **dict.fromkeys(said.stamped, stamp)})
+        node = self._node(dict(said.node, **known, **dict.fromkeys(said.stamped, stamp)))
         self._facets(place, node, said.keys)
         for key, text in said.labels:
             digest = None if text is None else self.changes.keep(TEXTS, text)
@@ -197,8 +193,8 @@ class _Reading:
             self.changes.add(DEPLOYMENTS, {"run_id": identity, **deployment})
         return identity
 
-    def _dataset(self, mention: DatasetMention, *, run: bytes | None, role: int = OUTPUT) -> Saying:
-        said, stamp = dataset_saying(mention), self.event.stamp
+    def _dataset(self, mention: DatasetMention, said: Saying, *, run: bytes | None, role: int = OUTPUT) -> None:
+        stamp = self.event.stamp
         node = self._said(DATASET_FACETS, said)
         if said.version is not None:
             counted = None if said.version["row_count"] is None else stamp
@@ -213,7 +209,6 @@ class _Reading:
             self.changes.add(ERASURES, {"node_id": node, "erased_at": self.event.time, "change": said.erased})
         if said.has_facts:
             self._facts(mention, node, run)
-        return said
 
     def _names(self, said: Saying, node: bytes) -> None:
         """What the mention says about other names of the dataset."""

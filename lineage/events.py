@@ -25,8 +25,9 @@ EventKind = Literal["RunEvent", "JobEvent", "DatasetEvent"]
 Role = Literal["input", "output"]
 
 EVENT_TYPES = frozenset({"START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"})
-_SPACE = b" \t\r\n"
-_EMPTY = hashlib.sha256(b"{}").digest()
+EMPTY = hashlib.sha256(b"{}").digest()
+"""The digest of no facets (``digest_of``)."""
+
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?(?:\[[^\]]{1,64}\])?"
 )
@@ -61,19 +62,31 @@ class DatasetMention:
     role_digest: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an event whose JSON was not read: the facets of its run, and digests (``digest_of``).
+
+    ``skeleton_digest`` stands for the skeleton and for no other, though it is not the digest of its JSON.
+    """
+
+    run_facets: Mapping[str, Any]
+    run_facets_digest: bytes
+    skeleton_digest: bytes
+
+
 @dataclass(frozen=True)
 class Event:
     """An event that can be placed.
 
-    ``body`` are the bytes that are stored, ``document`` is their JSON. ``event_type`` is as sent; ``time`` is in UTC,
-    to the microsecond. ``is_ambiguous`` says that the shape alone did not decide the kind, ``has_zone`` whether the
-    time named one.
+    ``body`` are the bytes that are stored, ``read`` is their JSON where it was read already; ``known`` is there where
+    it was not. ``event_type`` is as sent; ``time`` is in UTC, to the microsecond. ``is_ambiguous`` says that the shape
+    alone did not decide the kind, ``has_zone`` whether the time named one.
     """
 
     kind: EventKind
     time: datetime
     body: bytes
-    document: Mapping[str, Any]
+    read: Mapping[str, Any] | None
     job: JobMention | None = None
     run_id: str | None = None
     event_type: str | None = None
@@ -84,6 +97,15 @@ class Event:
     has_zone: bool = True
     redaction_version: int = field(default=redaction.VERSION)
     stored_digest: bytes | None = None
+    known: Known | None = None
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The event's JSON."""
+        if self.read is not None:
+            return self.read
+        document: dict[str, Any] = msgspec.json.decode(self.body)
+        return document
 
     @cached_property
     def digest_bytes(self) -> bytes:
@@ -103,12 +125,12 @@ class Event:
     @cached_property
     def run_facets(self) -> Mapping[str, Any]:
         """The run's facets."""
-        return facets_in(self.document.get("run"))
+        return self.known.run_facets if self.known is not None else facets_in(self.document.get("run"))
 
     @cached_property
     def run_facets_digest(self) -> bytes | None:
         """The digest of the run's facets as JSON (``digest_of``)."""
-        return digest_of(self.run_facets)
+        return self.known.run_facets_digest if self.known is not None else digest_of(self.run_facets)
 
     @cached_property
     def skeleton(self) -> dict[str, Any]:
@@ -134,8 +156,8 @@ class Event:
 
     @cached_property
     def skeleton_digest(self) -> bytes | None:
-        """The digest of the skeleton as JSON (``digest_of``)."""
-        return digest_of(self.skeleton)
+        """The digest of the skeleton as JSON (``digest_of``), or what stands for it."""
+        return self.known.skeleton_digest if self.known is not None else digest_of(self.skeleton)
 
     def mentions(self) -> Iterator[DatasetMention]:
         """Its datasets: the one it is about, those that were read, those that were written."""
@@ -143,24 +165,6 @@ class Event:
             yield self.dataset
         yield from self.inputs
         yield from self.outputs
-
-
-def parse_event(body: bytes) -> Event:
-    """The event in ``body`` as it was received: secrets are taken out first, then it is placed.
-
-    Raises:
-        MalformedBody: not strict JSON.
-        InputRefused: it cannot be placed; the pointer names the first place.
-    """
-    body = body.strip(_SPACE)  # the bytes of this one event, so that a file's last newline makes no other event
-    document = read_body(body)
-    event = _without_secrets(document, body)
-    if event is not None:
-        return event
-    document, changed = redaction.redact(document, body)
-    if changed:
-        body = json.dumps(document, separators=(",", ":")).encode("ascii")
-    return place(document, body)
 
 
 def read_stored(body: bytes, redaction_version: int, digest: bytes | None = None) -> Event:
@@ -186,32 +190,6 @@ def read_body(body: bytes) -> Any:
         return read_json(body)
     is_flat = body.count(b"{") + body.count(b"[") <= MAX_DEPTH  # few brackets cannot nest deep
     return value if is_same and (is_flat or is_shallow(value)) else read_json(body)
-
-
-def _without_secrets(document: Any, body: bytes) -> Event | None:
-    """The event, where it can be placed and its parts are known to hold no secret; None says nothing about it."""
-    try:
-        event = place(document, body)
-    except InputRefused:
-        return None  # what the refusal shows of the event must be redacted first
-    return event if all(_are_clean(event)) else None
-
-
-def _are_clean(event: Event) -> Iterator[bool]:
-    """Of each part of the event, whether it holds no secret."""
-    yield _is_clean(event.skeleton, event.skeleton_digest)
-    yield _is_clean(event.run_facets, event.run_facets_digest)
-    if event.job is not None:
-        yield redaction.is_clean_text(event.job.namespace) and redaction.is_clean_text(event.job.name)
-        yield _is_clean(event.job.facets, event.job.digest)
-    for mention in event.mentions():
-        yield redaction.is_clean_text(mention.namespace) and redaction.is_clean_text(mention.name)
-        yield _is_clean(mention.facets, mention.digest)
-        yield _is_clean(mention.role_facets, mention.role_digest)
-
-
-def _is_clean(part: Mapping[str, Any], digest: bytes | None) -> bool:
-    return not part or (digest is not None and redaction.is_clean(part, digest))
 
 
 def split_batch(body: bytes) -> list[bytes]:
@@ -263,7 +241,7 @@ def place(document: Any, body: bytes, redaction_version: int = redaction.VERSION
         kind=kind,
         time=time,
         body=body,
-        document=document,
+        read=document,
         run_id=_run_id(document["run"]) if kind == "RunEvent" else None,
         job=_job(document.get("job")),
         event_type=event_type if isinstance(event_type, str) else None,
@@ -307,7 +285,7 @@ def digest_of(part: Mapping[str, Any]) -> bytes | None:
     Lone surrogates and integers beyond 64 bits have none. What is found about a part is remembered by it.
     """
     try:
-        return hashlib.sha256(msgspec.json.encode(part)).digest() if part else _EMPTY
+        return hashlib.sha256(msgspec.json.encode(part)).digest() if part else EMPTY
     except (UnicodeEncodeError, OverflowError):
         return None
 

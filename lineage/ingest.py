@@ -10,7 +10,8 @@ from governance.log.journal import Leaf, append
 from governance.settings import LineageSettings
 from lineage.changes import derive
 from lineage.conformance import Finding, findings, strict_fault
-from lineage.events import Event, parse_event
+from lineage.events import Event
+from lineage.receiving import parse_event
 from lineage.search_index import index_changes
 from lineage.store import insert_events, write, write_findings
 

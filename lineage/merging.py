@@ -52,7 +52,8 @@ def merge_row(rules: Rules, old: dict[str, Any], new: Mapping[str, Any]) -> None
     for stamp, names in rules.latest:
         if new[stamp] is not None and (old[stamp] is None or new[stamp] > old[stamp]):
             old[stamp] = new[stamp]
-            old.update({name: new[name] for name in names})
+            for name in names:
+                old[name] = new[name]
 
 
 @cache

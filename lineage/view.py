@@ -13,10 +13,11 @@ from governance.types.subject import Subject
 from lineage.aliases import Aliases
 from lineage.ancestry import trace
 from lineage.changes import derive
-from lineage.events import Event, parse_event
+from lineage.events import Event
 from lineage.files import event_bodies
 from lineage.marks import marks_of
 from lineage.reading import find_node
+from lineage.receiving import parse_event
 from lineage.rules import DERIVED
 from lineage.store import answers, insert_events, write
 from lineage.tables import EventRow, PayloadRow

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from audits.fsck import check_all
 from audits.running import judge
 from lineage.conformance import findings
-from lineage.events import parse_event
+from lineage.receiving import parse_event
 from tests.api.test_lineage_serving import DIGEST as SERVED
 from tests.api.test_lineage_serving import deployed, fill
 from tests.lineage.material import dataset, facet, run_event, run_id

@@ -17,8 +17,8 @@ from governance.types.results import CheckResult, CheckStatus, Figure, Reason, V
 from governance.types.subject import Subject
 from governance.types.value import Severity
 from lineage.conformance import findings, strict_fault
-from lineage.events import parse_event
 from lineage.identity import name_fault
+from lineage.receiving import parse_event
 from lineage.transports import client_event
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

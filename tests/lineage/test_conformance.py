@@ -7,7 +7,8 @@ import pytest
 
 from governance.errors import InputRefused
 from lineage.conformance import findings, strict_fault
-from lineage.events import Event, parse_event
+from lineage.events import Event
+from lineage.receiving import parse_event
 from tests.lineage.material import PRODUCER, body, dataset, dataset_event, facet, real_bodies, run_event
 
 SPEC = "https://openlineage.io/spec/facets"

@@ -12,9 +12,9 @@ from governance.settings import LineageSettings
 from lineage.conformance import findings
 from lineage.descriptions import state_of
 from lineage.digest import export
-from lineage.events import parse_event
 from lineage.fact_tables import DeploymentRow
 from lineage.ingest import record_events
+from lineage.receiving import parse_event
 from lineage.replay import replay
 from lineage.tables import NodeRow, RunDatasetRow, RunRow
 from lineage.transports import client_event

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from governance.canonical import read_json
 from governance.errors import AssayError, InputRefused, MalformedBody
-from lineage.events import parse_event, read_body, read_time, split_batch
+from lineage.events import read_body, read_time, split_batch
+from lineage.receiving import parse_event
 from tests.lineage.material import at, body, dataset_event, job_event, real_bodies, run_event
 
 

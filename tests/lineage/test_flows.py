@@ -7,11 +7,11 @@ import pytest
 from governance.database import Database
 from governance.settings import LineageSettings
 from lineage.digest import state_digest
-from lineage.events import parse_event
 from lineage.flows import flows_of
 from lineage.identity import NodeKind
 from lineage.ingest import record_events
 from lineage.neighbourhood import GraphQuery, neighbourhood, resolve
+from lineage.receiving import parse_event
 from lineage.replay import replay
 from tests.lineage.material import NOON, bodies, body, dataset, dataset_event, facet, job_event, run_event, run_id
 from tests.lineage.test_columns import LAKE, arrows, ask, mapped, shown, step

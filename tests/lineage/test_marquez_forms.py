@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from lineage.conformance import findings, strict_fault
-from lineage.events import parse_event
 from lineage.marquez_forms import (
     DatasetForm,
     FieldForm,
@@ -18,6 +17,7 @@ from lineage.marquez_forms import (
     run_changed,
     run_made,
 )
+from lineage.receiving import parse_event
 from tests.lineage.material import body, run_id
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.conformance import findings
-from lineage.events import parse_event
+from lineage.receiving import parse_event
 from lineage.redaction import MARK, names_secret, redact
 from tests.lineage.material import body, dataset, facet, real_bodies, run_event
 

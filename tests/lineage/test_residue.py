@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.conformance import findings
-from lineage.events import parse_event
+from lineage.receiving import parse_event
 from lineage.residue import STRUCTURE, Part, marker, pruned_digest, residue, residue_findings, spelled_residue
 from tests.lineage.material import body, dataset, facet, real_bodies, run_event
 

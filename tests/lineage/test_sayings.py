@@ -7,9 +7,10 @@ from typing import Any
 from governance.settings import LineageSettings
 from lineage import sayings
 from lineage.changes import Changes, derive
-from lineage.events import Event, parse_event
+from lineage.events import Event
 from lineage.ingest import Read, read_events
 from lineage.memory import Memory
+from lineage.receiving import parse_event
 from lineage.rules import LABELS, NODES, TEXTS, VERSIONS
 from tests.lineage.material import NOON, body, dataset, real_bodies, run_event, run_id
 

@@ -29,7 +29,7 @@ from openlineage.client.generated.base import BaseFacet
 from openlineage.client.serde import Serde
 
 from lineage.conformance import findings
-from lineage.events import parse_event
+from lineage.receiving import parse_event
 from tests.lineage.material import at, run_id
 from tests.producers.client_facets import PLACES, SHAPES, Shape, facet_classes, facets_of, key_of, made
 from tests.support.producers import Receiver, composite, receiving
