@@ -36,15 +36,23 @@ def run(unit: Unit, text: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]
         arrays = {f"p{place}": list(column) for place, column in enumerate(zip(*rows, strict=True))}
         result = connection.exec_driver_sql(text, arrays)
         return result.all() if result.returns_rows else ()
-    # Statements of 2, 4, 8 and more rows stay prepared; one for each row would let go of the interpreter for each.
-    start, size = 0, 1 << min(MOST_ROWS, PARAMETERS // len(rows[0])).bit_length() - 1
+    # Statements of few sizes stay prepared; one for each row would let go of the interpreter for each.
+    start, most = 0, min(MOST_ROWS, PARAMETERS // len(rows[0]))
     while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
+        size = _size(min(most, len(rows) - start))
         values = tuple(chain.from_iterable(rows[start : start + size]))
         connection.exec_driver_sql(_repeated(text, size), values)
         start += size
     return ()
+
+
+def _size(count: int) -> int:
+    """The largest number up to ``count`` whose binary form has ones in its first three places alone.
+
+    There are four such numbers between each power of two and the next, and three of them add up to nearly any count.
+    """
+    places = max(0, count.bit_length() - 3)
+    return count >> places << places
 
 
 @lru_cache(maxsize=1024)

@@ -235,15 +235,24 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     # Faults are logged, and the values of a statement may be rows of evidence: they are left out of its faults.
     if url.get_backend_name() == "sqlite":
         # Bulk inserts of several sizes (``governance.bulk``) are to stay prepared besides all other statements.
-        arguments = {"timeout": 30, "cached_statements": 512}
+        arguments = {"timeout": 30, "cached_statements": 1024}
+        # The connection that was used last holds the pages and the statements that are needed next.
         engine = sa.create_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments, hide_parameters=True
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_use_lifo=True,
+            connect_args=arguments,
+            hide_parameters=True,
         )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         sa.event.listen(engine, "checkin", _leave_sqlite)
         return engine
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
+    # The connection that was used last holds the prepared statements that are needed next.
+    engine = sa.create_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, pool_use_lifo=True, hide_parameters=True
+    )
     sa.event.listen(engine, "checkin", _note_return)
     sa.event.listen(engine, "checkout", partial(_require_life, engine.dialect))
     return engine
@@ -302,6 +311,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")  # SQLite leaves them unchecked unless asked
     cursor.execute("PRAGMA busy_timeout=30000")  # milliseconds a writer waits for another
     cursor.execute("PRAGMA cache_size=-65536")  # KiB of pages kept, so that walks stay in memory
+    # Pages of WAL, 16 MiB, before it is copied into the database: a page that many transactions change is copied once.
+    cursor.execute("PRAGMA wal_autocheckpoint=4000")
     cursor.close()
 
 

@@ -147,3 +147,18 @@ def test_start_up_refuses_another_revision_and_says_what_mends_it(database_url: 
     upgrade(database_url)
     require_head(opened)
     opened.close()
+
+
+def test_the_connection_that_was_used_last_is_used_next(database: Database) -> None:
+    """It holds what the next transaction needs: on SQLite its pages, on both databases its prepared statements."""
+
+    def used(unit: Unit | ReadUnit) -> int:
+        return id(unit.session.connection().connection.driver_connection)
+
+    with database.read_unit() as first, database.read_unit() as second:
+        assert used(first) != used(second)
+    seen = set()
+    for _ in range(4):
+        with database.unit() as unit:
+            seen.add(used(unit))
+    assert len(seen) == 1
