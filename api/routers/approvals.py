@@ -6,13 +6,13 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from api import examples, people_examples
-from api.answers import cursor_text, cursor_values, next_cursor, place_in_log
+from api.answers import cursor_values, next_cursor, place_in_log
 from api.body import read_body
 from api.dependencies import DatabaseOf, PrincipalOf, ReadingUnit, StateOf, permit
 from api.state import State
 from audits import approval_records as records
 from audits.answers import pending
-from audits.refusals import done_or_refused, refusals
+from audits.refusals import done_or_refused, listed
 from governance.access.principal import Principal
 from governance.canonical import read_json
 from governance.database import Database, Unit
@@ -95,14 +95,14 @@ def review(
     return said
 
 
-@router.get("/gate/refusals", summary="Acts that were refused", dependencies=[permit("read")])
+@router.get("/gate/refusals", summary="Acts that were refused", dependencies=[permit("read", scoped=True)])
 def refused(unit: ReadingUnit, limit: Rows = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Acts of people that the rules refused, as approving one's own waiver, in the order of the log."""
     after = place_in_log(cursor)
-    found = refusals(unit, after=after, limit=limit)
+    found, following = listed(unit, after=after, limit=limit)
     return {
         "refusals": [one.document() for one in found],
-        "next_cursor": cursor_text([found[-1].log_index]) if len(found) == limit else None,
+        "next_cursor": next_cursor(following),
     }
 
 

@@ -17,6 +17,7 @@ from governance.verify import read_trust, verify_bundle
 from tests.support.callers import asked, ended, headers
 from tests.support.people import SUBJECT, person
 from tests.support.ready import FAILING, PASSING, WARNING, measured
+from tests.support.scopes import MODELS, refusals_seen
 from tests.support.service import Service, running
 from tests.support.story import policy, publish
 
@@ -153,6 +154,8 @@ def test_neither_who_asked_nor_an_owner_approves(service: Service) -> None:
     assert answer.json()["waiting_for"][0]["eligible"] == ["ana"]
     refusals = service.http.get("/v1/gate/refusals").json()["refusals"]
     assert [refused["by"]["id"] for refused in refusals] == ["ines", "olga"]
+    assert refusals_seen(service, f"{MODELS}/{SUBJECT['name']}") == ["approval.approve"] * 2
+    assert refusals_seen(service, f"{MODELS}/fraud") == []
 
 
 def test_nobody_eligible_is_indeterminate_at_once(service: Service) -> None:

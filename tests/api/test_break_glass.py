@@ -14,6 +14,7 @@ from governance.errors import NotPermitted
 from tests.support.callers import asked, headers
 from tests.support.people import person
 from tests.support.ready import FAILING, PASSING, measured
+from tests.support.scopes import MODELS, refusals_seen
 from tests.support.service import Service, running
 from tests.support.story import policy, publish
 
@@ -103,6 +104,8 @@ def test_somebody_else_closes_the_review(service: Service, denied: dict[str, Any
     assert is_active(service, denied), "a justified grant holds until its end"
     (refused,) = service.http.get("/v1/gate/refusals").json()["refusals"]
     assert (refused["act"], refused["by"]["id"]) == ("break_glass.review", "rita")
+    assert refusals_seen(service, f"{MODELS}/credit-*") == ["break_glass.review"]
+    assert refusals_seen(service, f"{MODELS}/fraud") == []
 
 
 def test_a_grant_that_was_not_justified_ends_with_the_review(service: Service, denied: dict[str, Any]) -> None:

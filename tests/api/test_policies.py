@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from governance.migration import upgrade
+from tests.support.scopes import MODELS, refusals_seen
 from tests.support.service import Service, key_for, running
 from tests.support.story import FAIR, UNFAIR, ask, author, policy, publish, submit
 
@@ -45,6 +46,7 @@ def test_whoever_holds_both_roles_does_not_publish_what_they_wrote_and_the_attem
     assert refused.headers["content-type"] == "application/problem+json"
     (kept,) = service.http.get("/v1/gate/refusals").json()["refusals"]
     assert (kept["act"], kept["object"], kept["by"]["id"]) == ("policy.publish", "fair@1", "user:1")
+    assert refusals_seen(service, f"{MODELS}/fraud") == ["policy.publish"], "policies are shown to everybody"
     assert service.http.get("/v1/policies/fair/publications").json() == {"publications": []}
 
 

@@ -9,6 +9,7 @@ from governance.verify import read_trust, verify_bundle
 from tests.support.callers import asked, headers
 from tests.support.people import waiver
 from tests.support.ready import FAILING, WARNING, measured
+from tests.support.scopes import MODELS, refusals_seen
 from tests.support.service import Service
 from tests.support.story import policy, publish
 
@@ -111,6 +112,8 @@ def test_a_self_approval_is_403_with_its_own_code_and_stays_in_the_trail(failing
     assert (answer.status_code, answer.json()["code"]) == (403, "access.duties_not_separate")
     (refused,) = failing.http.get("/v1/gate/refusals").json()["refusals"]
     assert (refused["act"], refused["object"], refused["by"]["id"]) == ("waiver.approve", one["id"], "ines")
+    assert refusals_seen(failing, f"{MODELS}/credit-*") == ["waiver.approve"]
+    assert refusals_seen(failing, f"{MODELS}/fraud") == []
     assert failing.http.get(one["links"]["self"]).json()["approvals"] == []
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.lineage.material import dataset
+from tests.support.service import Service, key_for
 
 MODELS = "mlflow://models.test"
 SECRETS = ("payroll", "salaries", "hr-export", "s3://vault", "hr", "board")
@@ -18,3 +19,18 @@ def secret_of(name: str, /, **facets: Any) -> dict[str, Any]:
 def names_nothing(answer: Any) -> bool:
     """Whether no secret is the beginning of a text in the answer."""
     return not any(f'"{secret}' in answer.text for secret in SECRETS)
+
+
+def refusals_seen(service: Service, *scopes: str) -> list[str]:
+    """The acts of the refusals that a key with these scopes is shown, over pages of one row."""
+    header = {"Authorization": f"Bearer {key_for(service.url, 'auditor', scopes=scopes, name='narrow')}"}
+    acts: list[str] = []
+    cursor = None
+    while True:
+        asked = {"limit": 1} | ({} if cursor is None else {"cursor": cursor})
+        found = service.http.get("/v1/gate/refusals", params=asked, headers=header)
+        assert found.status_code == 200, found.text
+        acts += [refusal["act"] for refusal in found.json()["refusals"]]
+        cursor = found.json()["next_cursor"]
+        if cursor is None:
+            return acts
