@@ -19,10 +19,11 @@ from governance.notices.outbox import announce
 from governance.signing import dsse
 from governance.signing.keys import PublicKey
 from governance.signing.statement import decision_statement, read_test_result
+from governance.types.ancestry import Ancestry
 from governance.types.decision import Decision
 from governance.types.manifest import FeatureDictionary, Manifest
 from governance.types.results import Origin
-from governance.types.value import parse_value
+from governance.types.value import Value, parse_value
 from lineage.outbox import store_own_events
 
 
@@ -101,10 +102,18 @@ class Sealed:
 
 
 def seal(
-    unit: Unit, context: GateContext, decision: Decision, *, evaluation: EvaluationRow, manifest: Manifest | None
+    unit: Unit,
+    context: GateContext,
+    decision: Decision,
+    *,
+    evaluation: EvaluationRow,
+    manifest: Manifest | None,
+    ancestry: Ancestry | None,
 ) -> Sealed:
-    """Keep a decision, tell lineage of it, sign its statement and append it to the log, all in one transaction."""
-    name = store.keep(unit, "decision", decision)
+    """Keep a decision and its ancestry, tell lineage, sign its statement and log it, all in one transaction."""
+    documents: list[tuple[str, Value]] = [("decision", decision)]
+    documents += [("ancestry", ancestry)] if ancestry is not None else []
+    name = store.keep_all(unit, documents)[0]
     events = gate_events(context.speaker, decision, name, manifest, requested_at=evaluation.requested_at)
     # Rows of lineage come before the log with every writer, so that no two wait for one another.
     told = store_own_events(unit, events, context.settings.lineage)

@@ -1,7 +1,7 @@
 """The gate's path: a request becomes an evaluation, its checks are answered, and a decision is sealed."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -274,21 +274,24 @@ def _end(
     manifest: Manifest | None,
     previews: tuple[Preview, ...] = (),
 ) -> Sealed:
-    decision = _decision(unit, context, row, said, previews=previews)
-    row.state = "done"
-    return seal(unit, context, decision, evaluation=row, manifest=manifest)
+    ancestry = known_ancestry(unit, EvaluationRequest.model_validate(row.request).subject)
+    ancestry_digest = ancestry.value_digest() if ancestry else None
+    decision = _decision(unit, context, row, said, ancestry_digest=ancestry_digest, previews=previews)
+    store.end_evaluation(unit, row)
+    return seal(unit, context, decision, evaluation=row, manifest=manifest, ancestry=ancestry)
 
 
 def _decision(
-    unit: Unit, context: GateContext, row: EvaluationRow, said: Found, *, previews: tuple[Preview, ...]
+    unit: Unit,
+    context: GateContext,
+    row: EvaluationRow,
+    said: Found,
+    *,
+    ancestry_digest: str | None,
+    previews: tuple[Preview, ...],
 ) -> Decision:
     body = EvaluationRequest.model_validate(row.request)
-    ancestry = known_ancestry(unit, body.subject)
-    ancestry_digest = store.keep(unit, "ancestry", ancestry) if ancestry else None
     under = result_digests(said.outcomes)
-    reasons = tuple(
-        reason.model_copy(update={"evidence_digest": under.get(reason.check or "")}) for reason in said.combined.reasons
-    )
     snapshot = {
         "request": row.body_digest,
         "policy": row.policy_digest,
@@ -309,7 +312,7 @@ def _decision(
         origin=context.origin,
         verdict=said.combined.verdict,
         mode=body.mode,
-        reasons=reasons,
+        reasons=_reasons(said, under),
         checks=said.outcomes,
         subject=body.subject,
         environment=body.environment,
@@ -326,6 +329,13 @@ def _decision(
         waivers_used=said.waivers_used,
         people=said.people,
         attestations=said.attestations,
+    )
+
+
+def _reasons(said: Found, under: Mapping[str, str | None]) -> tuple[Reason, ...]:
+    """The reasons, each with the digest of the measurement of its check."""
+    return tuple(
+        each.model_copy(update={"evidence_digest": under.get(each.check or "")}) for each in said.combined.reasons
     )
 
 

@@ -1,7 +1,7 @@
 """Reading and writing the rows of the gate; nobody else touches them."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, TypeVar
@@ -11,9 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from audits.host_tables import RevisionRow
 from audits.tables import DecisionRow, DocumentRow, EvaluationRow, EvidenceRow, MeasurementRow
+from governance.bulk import given, insert_rows, run
 from governance.canonical import canonical, digest, read_json, sha256
 from governance.database import ReadUnit, Row, RowT, Unit, plain_rows
 from governance.errors import NotFound
+from governance.sending import Statement, send_later
 from governance.types.decision import Decision
 from governance.types.manifest import Manifest
 from governance.types.policy import Policy
@@ -47,10 +49,25 @@ def _insert(row_type: type[Row], dialect: str) -> Any:
 
 def keep(unit: Unit, kind: str, value: Value) -> str:
     """Store a value's canonical bytes and give their digest; the same value is kept once."""
-    body = canonical(value.document())
-    name = sha256(body)
-    _insert_new(unit, DocumentRow, {"digest": name, "kind": kind, "body": body})
+    (name,) = keep_all(unit, [(kind, value)])
     return name
+
+
+def keep_all(unit: Unit, values: Sequence[tuple[str, Value]]) -> list[str]:
+    """``keep`` for several values, each with its kind, by one statement; their digests in the same order."""
+    bodies = [canonical(value.document()) for _, value in values]
+    names = [sha256(body) for body in bodies]
+    rows = zip(names, [kind for kind, _ in values], bodies, strict=True)
+    # In the order of their keys, so that two writers wait for one another instead of deadlocking.
+    run(unit, _keep(unit.dialect), sorted(rows))
+    return names
+
+
+@cache
+def _keep(dialect: str) -> str:
+    columns = ("digest", "kind", "body")
+    values = given(DocumentRow.__table__, columns, dialect)
+    return f"INSERT INTO document ({', '.join(columns)}) {values} ON CONFLICT DO NOTHING"
 
 
 def body_of(unit: AnyUnit, name: str) -> bytes:
@@ -59,7 +76,7 @@ def body_of(unit: AnyUnit, name: str) -> bytes:
     Raises:
         NotFound: nothing is stored under it.
     """
-    body: bytes | None = unit.session.connection().execute(_BODY, {"digest": name}).scalar()
+    body = unit.once(("body", name), lambda: unit.session.connection().execute(_BODY, {"digest": name}).scalar())
     if body is None:
         raise NotFound(expected="the digest of a stored document", found=name, remedy="Check the digest.")
     return body
@@ -129,13 +146,8 @@ def latest_evidence(unit: AnyUnit, subject_digest: str) -> list[str]:
     rows = plain_rows(unit, EvidenceRow, _EVIDENCE_ABOUT, subject=subject_digest)
     latest = [row for row in rows if row.manifest_digest == rows[0].manifest_digest]
     for row in latest:
-        _remember(unit, row)
+        unit.remember((EvidenceRow, row.digest), [row])
     return [row.digest for row in latest]
-
-
-def _remember(unit: AnyUnit, row: EvidenceRow) -> None:
-    """Have ``evidence`` give a row that was read already."""
-    unit.once((EvidenceRow, row.digest), lambda: [row])
 
 
 def add_measurement(
@@ -172,12 +184,22 @@ def measurements(
 ) -> list[MeasurementRow]:
     """Measurements of a manifest by one check, taken with these parameters, newest first."""
     asked = {"manifest": manifest_digest, "check": check, "version": version, "with_": digest(measured_with)}
-    question = (MeasurementRow, *asked.values())
-    return unit.once(question, lambda: plain_rows(unit, MeasurementRow, _MEASUREMENTS, **asked) or None) or []
+    return unit.once((MeasurementRow, *asked.values()), lambda: _measured(unit, asked) or None) or []
+
+
+def _measured(unit: AnyUnit, asked: dict[str, str]) -> list[MeasurementRow]:
+    """The rows, with whose documents they come: one of them is what a check is judged by."""
+    rows = []
+    for found in unit.session.connection().execute(_MEASUREMENTS, asked).mappings():
+        values = dict(found)
+        unit.remember(("body", found["digest"]), values.pop("body"))
+        rows.append(MeasurementRow(**values))
+    return rows
 
 
 _MEASUREMENTS = (
-    sa.select(MeasurementRow)
+    sa.select(MeasurementRow, DocumentRow.body)
+    .join(DocumentRow, DocumentRow.digest == MeasurementRow.digest)
     .where(
         MeasurementRow.manifest_digest == sa.bindparam("manifest"),
         MeasurementRow.check_id == sa.bindparam("check"),
@@ -310,10 +332,20 @@ def _note_revision(unit: Unit, values: dict[str, Any]) -> None:
 
 
 def add_decision(unit: Unit, values: dict[str, Any]) -> DecisionRow:
-    """Insert a sealed decision, and write that its evaluation has ended; the row as a value."""
-    unit.session.connection().execute(_DECISION, values)
-    unit.session.flush()
+    """Insert a sealed decision; the row as a value."""
+    insert_rows(unit, DecisionRow.__table__, tuple(values), [[value] for value in values.values()])
     return DecisionRow(**values)
 
 
-_DECISION = sa.insert(Row.metadata.tables[DecisionRow.__tablename__])
+def end_evaluation(unit: Unit, row: EvaluationRow) -> None:
+    """Write that a decision was taken on the evaluation."""
+    connection, state = unit.session.connection(), "done"
+    values = (state, row.id) if unit.dialect == "sqlite" else {"state": state, "id": row.id}
+    send_later(connection, Statement(_END[unit.dialect], values))
+    sa.orm.attributes.set_committed_value(row, "state", state)
+
+
+_END = {
+    "sqlite": "UPDATE evaluation SET state = ? WHERE id = ?",
+    "postgresql": "UPDATE evaluation SET state = %(state)s WHERE id = %(id)s",
+}

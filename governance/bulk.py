@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from governance.database import Unit, UTCDateTime
+from governance.sending import Statement, send, send_later
 
 PARAMETERS = 32766
 """Values of one statement on SQLite, from version 3.32 on."""
@@ -29,13 +30,19 @@ def insert_rows(unit: Unit, table: sa.FromClause, names: tuple[str, ...], column
         run(unit, _insert(table, names, unit.dialect), spelled(unit, table, names, columns))
 
 
-def run(unit: Unit, text: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
-    """Run a statement whose values ``given`` stands for; what it returns on PostgreSQL, nothing on SQLite."""
+def run(unit: Unit, text: str, rows: Sequence[tuple[Any, ...]], *, returns: bool = False) -> Iterable[Any]:
+    """Run a statement whose values ``given`` stands for; what it returns on PostgreSQL, nothing on SQLite.
+
+    One that returns nothing may wait for the next statement of the transaction (``sending``).
+    """
     connection = unit.session.connection()
     if unit.dialect == "postgresql":
         arrays = {f"p{place}": list(column) for place, column in enumerate(zip(*rows, strict=True))}
-        result = connection.exec_driver_sql(text, arrays)
-        return result.all() if result.returns_rows else ()
+        statement = Statement(text, arrays)
+        if returns:
+            return send(connection, statement)[0]
+        send_later(connection, statement)
+        return ()
     # Statements of few sizes stay prepared; one for each row would let go of the interpreter for each.
     start, most = 0, min(MOST_ROWS, PARAMETERS // len(rows[0]))
     while start < len(rows):

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from governance import sending
 from governance.clock import Clock, system_clock
 from governance.errors import StorageUnavailable
 from governance.types.sight import WHOLE, Sight
@@ -107,6 +108,10 @@ class Unit:
             self._known[question] = found
         return found
 
+    def remember(self, question: Hashable, found: object) -> None:
+        """Give ``found`` to whoever asks ``once`` from now on, since it came with the answer to something else."""
+        self._known[question] = found
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` when the transaction is committed, and never if it is not."""
         self._after_commit.append(action)
@@ -129,6 +134,9 @@ class ReadUnit:
     def once(self, _question: Hashable, ask: Callable[[], AnswerT]) -> AnswerT:
         """What ``ask`` finds; asked again each time, since a view that goes through many rows keeps none of them."""
         return ask()
+
+    def remember(self, question: Hashable, found: object) -> None:
+        """Nothing, for the same reason."""
 
 
 RowT = TypeVar("RowT", bound=Row)
@@ -183,6 +191,8 @@ class Database:
         with _storage_faults(), Session(self._writing) as session:
             unit = Unit(session, self.clock(), self.dialect, self.sight)
             yield unit
+            if session.in_transaction():
+                sending.settle(session.connection())
             _commit(session)
         unit.run_after_commit()
 
@@ -255,6 +265,7 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     )
     sa.event.listen(engine, "checkin", _note_return)
     sa.event.listen(engine, "checkout", partial(_require_life, engine.dialect))
+    sending.attach(engine)
     return engine
 
 

@@ -73,11 +73,16 @@ class Aliases:
         self._members[chosen] = tuple(sorted(group))
 
 
+def any_alias() -> sa.ColumnElement[bool]:
+    """Whether any dataset lists another name or was ever renamed."""
+    linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id)
+    return sa.or_(linked.exists(), sa.select(RenameRow.old_id).exists())
+
+
 @cache
 def _any() -> Any:
-    """Whether any dataset lists another name or was ever renamed; built once, since most questions ask it."""
-    linked = sa.select(SymlinkRow.carrier_id).where(SymlinkRow.alias_id != SymlinkRow.carrier_id)
-    return sa.select(sa.or_(linked.exists(), sa.select(RenameRow.old_id).exists()))
+    """The query for it, built once, since most questions ask it."""
+    return sa.select(any_alias())
 
 
 def _pairs(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> set[tuple[int, int]]:

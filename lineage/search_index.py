@@ -7,7 +7,7 @@ name, B namespace, other names, tags and owners, C fields, D descriptions.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -24,11 +24,10 @@ from lineage.search_lookups import (
     Names,
     Rare,
     aliases_of,
+    held,
     known_of,
     named_fields_of,
-    names_held,
     names_of,
-    rare_among,
     renames_of,
     tags_by_hand,
     texts_of,
@@ -90,11 +89,10 @@ def index_nodes(unit: Unit, nodes: Collection[int]) -> None:
     """Make what the nodes are found by anew, and write it where it differs from what is stored."""
     for chunk in chunks(sorted(nodes), _CHUNK):
         # Whoever changes what a node is found by holds its row, so that two do not write half of it each.
-        names = names_held(unit, chunk)
-        rare = rare_among(unit, chunk)
+        names, rare, rows = held(unit, chunk)
         aliases = aliases_of(unit, chunk) if rare.aliases else {}
         others = {other for listed in aliases.values() for other in listed} - names.keys()
-        known = known_of(unit, chunk, chunk, aliases)
+        known = [replace(row, aliases=aliases.get(row.node, ())) for row in rows]
         found = _gather(unit, known, {**names, **names_of(unit, sorted(others))}, rare)
         _write(unit, found, {item.node: (item.digest, item.parts) for item in known if item.parts is not None})
 
@@ -175,13 +173,13 @@ def _write_words(unit: Unit, found: Mapping[int, _Found], old: Sequence[int]) ->
         connection.execute(sa.delete(table).where(among(unit, key_of(table), old)))
     if not found:
         return
-    if dialect == "sqlite":
-        rows: list[dict[str, Any]] = [
-            {"rowid": node, **{weight: " ".join(words) for weight, words in item.words().items()}}
-            for node, item in found.items()
-        ]
-    else:
-        rows = [{"id": node, "words": _vector(item.words())} for node, item in found.items()]
+    if dialect == "postgresql":
+        insert_rows(unit, table, ("id", "words"), (list(found), [_vector(item.words()) for item in found.values()]))
+        return
+    rows: list[dict[str, Any]] = [
+        {"rowid": node, **{weight: " ".join(words) for weight, words in item.words().items()}}
+        for node, item in found.items()
+    ]
     connection.execute(_insert_words(dialect), rows)
 
 

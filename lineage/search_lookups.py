@@ -3,13 +3,16 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import aliased
 
 from governance.database import Unit
+from governance.sending import Statement, send
 from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
 from lineage.mapping import pair_index
 from lineage.reading import id_list, listed, newest_schema
@@ -20,28 +23,32 @@ Names = Mapping[int, tuple[str, str, bool]]
 """Namespace, name and whether an event named the node itself, by row id."""
 
 
-def names_held(unit: Unit, nodes: Sequence[int]) -> Names:
-    """The names of the nodes, whose rows nobody else changes until the unit ends."""
-    return _named_rows(unit, _locked(unit.dialect), nodes)
+def held(unit: Unit, nodes: Sequence[int]) -> tuple[Names, "Rare", list[Known]]:
+    """The nodes' names, what few of them have, and from which rows the index of each was made and would be made now.
+
+    Their rows are nobody else's to change until the unit ends. Their other names are left out.
+    """
+    ids = {"ids": id_list(unit.dialect, nodes)}
+    questions = [(_locked(unit.dialect), ids), (_any_rare(unit.dialect), ids)]
+    questions.append((_label_ids(unit.dialect), {**ids, "schemas": ids["ids"]}))
+    names, (rare,), rows = _answers(unit, *questions)
+    return _named(names), Rare(*map(bool, rare)), [_known(row) for row in rows]
 
 
 class Rare(NamedTuple):
-    """What few nodes have: other names, fields that lineage facets name, tags that operators set or took away."""
+    """Whether any of some nodes has what few have, so that what none has is not looked up.
+
+    Other names, fields that lineage facets name, tags that operators set or took away.
+    """
 
     aliases: bool
     fields: bool
     tags: bool
 
 
-def rare_among(unit: Unit, nodes: Sequence[int]) -> Rare:
-    """Whether any of the nodes has it, so that what none has is not looked up."""
-    (row,) = _rows(unit, _any_rare(unit.dialect), nodes)
-    return Rare(*map(bool, row))
-
-
 def names_of(unit: Unit, nodes: Sequence[int]) -> Names:
     """The names of the nodes."""
-    return _named_rows(unit, _node_names(unit.dialect), nodes) if nodes else {}
+    return _named(_rows(unit, _node_names(unit.dialect), nodes)) if nodes else {}
 
 
 def known_of(
@@ -49,18 +56,21 @@ def known_of(
 ) -> list[Known]:
     """From which rows the index of each node was made, and would be made now; schemas only of those listed."""
     rows = _rows(unit, _label_ids(unit.dialect), nodes, schemas=id_list(unit.dialect, schemas))
-    return [
-        Known(
-            node=node,
-            parts=None if parts is None else Parts.read(parts),
-            labels=tuple(label or 0 for label in labels),
-            schema=None if fields is None else schema_digest(fields),
-            aliases=aliases.get(node, ()),
-            digest=digest,
-            fields=fields,
-        )
-        for node, digest, parts, fields, *labels in rows
-    ]
+    return [replace(known, aliases=aliases.get(known.node, ())) for known in map(_known, rows)]
+
+
+def _known(row: Sequence[Any]) -> Known:
+    """From which rows the index of a node was made, and would be made now, but for its other names."""
+    node, digest, parts, fields, *labels = row
+    return Known(
+        node=node,
+        parts=None if parts is None else Parts.read(parts),
+        labels=tuple(label or 0 for label in labels),
+        schema=None if fields is None else schema_digest(fields),
+        aliases=(),
+        digest=digest,
+        fields=fields,
+    )
 
 
 def renames_of(unit: Unit, nodes: Collection[int], *, leads: bool) -> set[tuple[int, int]]:
@@ -118,11 +128,34 @@ def tags_by_hand(unit: Unit, nodes: Sequence[int]) -> dict[int, dict[tuple[str, 
 
 def _rows(unit: Unit, statement: Any, ids: Sequence[int], **parameters: str) -> list[Any]:
     parameters["ids"] = id_list(unit.dialect, ids)
-    return list(unit.session.connection().execute(statement, parameters))
+    (rows,) = _answers(unit, (statement, parameters))
+    return list(rows)
 
 
-def _named_rows(unit: Unit, statement: Any, nodes: Sequence[int]) -> Names:
-    rows = _rows(unit, statement, nodes)
+def _answers(unit: Unit, *questions: tuple[Any, Mapping[str, str]]) -> list[Sequence[Any]]:
+    """The rows that each statement gives for its parameters; on PostgreSQL in one round trip."""
+    connection = unit.session.connection()
+    if unit.dialect == "sqlite" or len(questions) == 1:
+        return [connection.execute(statement, parameters).all() for statement, parameters in questions]
+    return send(connection, *(_spelled(statement, parameters) for statement, parameters in questions))
+
+
+def _spelled(statement: Any, parameters: Mapping[str, str]) -> Statement:
+    text, values = _text(statement)
+    return Statement(text, {**values, **parameters})
+
+
+@cache
+def _text(statement: Any) -> tuple[str, Mapping[str, Any]]:
+    """A statement that is built once as PostgreSQL's driver takes it, and the values in it, which are no lists."""
+    compiled = statement.compile(dialect=_POSTGRESQL)
+    return str(compiled), compiled.params
+
+
+_POSTGRESQL: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+
+
+def _named(rows: Sequence[Any]) -> Names:
     return {node: (namespace, name, first_seen is not None) for node, namespace, name, first_seen in rows}
 
 

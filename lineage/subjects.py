@@ -1,21 +1,25 @@
 """Which dataset in lineage a model version is, and which runs wrote it."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from governance.database import UTCDateTime, plain_rows
 from governance.errors import Conflict
 from governance.types.subject import Subject
+from lineage.aliases import any_alias
 from lineage.descriptions import Known, model_members
 from lineage.facets import GATE_JOB
 from lineage.fact_tables import DATASET_FACETS, FacetRow, ModelRow
+from lineage.identity import node_identity
 from lineage.points import Point, Points
-from lineage.reading import among, find_node, id_list, listed, nodes_by_id, until
+from lineage.reading import among, id_list, listed, nodes_by_id, until
 from lineage.tables import OUTPUT, EdgeRow, NodeRow, RunDatasetRow
 
 
@@ -55,12 +59,10 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
     if nodes:
         node = nodes.pop()
     else:
-        row = find_node(unit, "dataset", subject.namespace, subject.lineage_name)
-        if row is None or row.first_seen is None or (known.as_of is not None and row.first_seen > known.as_of):
+        of_name = _named(known, subject)
+        if of_name is None:
             return None
-        node = known.aliases.canonical([row.id]).get(row.id, row.id)
-        if _only_gates_know(known, node):
-            return None
+        node = of_name
     told = _told(known, node)
     if told and not rows:
         return None
@@ -68,13 +70,19 @@ def find_subject(known: Known, subject: Subject) -> Found | None:
     return Found(node, None, writers, model_members(rows[-1]) if rows else {})
 
 
-def _only_gates_know(known: Known, node: int) -> bool:
-    """Whether nothing but runs of a gate ever named the dataset; they say nothing more of it."""
-    members = known.aliases.members(node)
-    asked = _asked(known.as_of)
-    asked["ids"] = id_list(known.unit.dialect, members)
-    query = _alone(known.unit.dialect, *_asked(known.as_of))
-    return bool(known.unit.session.connection().execute(query, asked).scalar())
+def _named(known: Known, subject: Subject) -> int | None:
+    """The dataset of the subject's name; None where nothing but runs of a gate ever named it."""
+    asked, connection = _asked(known.as_of), known.unit.session.connection()
+    identity = node_identity("dataset", subject.namespace, subject.lineage_name)
+    row = connection.execute(_by_name(*asked), {"identity": identity, **asked}).first()
+    if row is None or row.first_seen is None or (known.as_of is not None and row.first_seen > known.as_of):
+        return None
+    if not row.aliases:
+        return None if row.alone else row.id
+    node: int = known.aliases.canonical([row.id]).get(row.id, row.id)
+    members = id_list(known.unit.dialect, known.aliases.members(node))
+    alone = connection.execute(_of_group(known.unit.dialect, *asked), {"ids": members, **asked}).scalar()
+    return None if alone else node
 
 
 def _asked(as_of: datetime | None) -> dict[str, Any]:
@@ -95,13 +103,26 @@ def _models_with(*as_of: str) -> sa.Select[ModelRow]:
     )
 
 
+def _alone(among: Callable[[Any], sa.ColumnElement[bool]], *as_of: str) -> sa.ColumnElement[int]:
+    """1 where nothing but runs of a gate named the datasets that ``among`` takes a column to; they say nothing more."""
+    named = sa.select(EdgeRow.job_id).where(among(EdgeRow.node_id), *_until(EdgeRow.first_seen, *as_of))
+    job = aliased(NodeRow)
+    other = named.join(job, job.id == EdgeRow.job_id).where(job.subtype.is_distinct_from(GATE_JOB))
+    facets = sa.select(FacetRow.entity_id).where(FacetRow.place == DATASET_FACETS, among(FacetRow.entity_id))
+    return sa.case((sa.and_(named.exists(), ~other.exists(), ~facets.exists()), 1), else_=0)
+
+
 @cache
-def _alone(dialect: str, *as_of: str) -> Any:
-    named = sa.select(EdgeRow.job_id).where(listed(dialect, EdgeRow.node_id), *_until(EdgeRow.first_seen, *as_of))
-    other = named.join(NodeRow, NodeRow.id == EdgeRow.job_id).where(NodeRow.subtype.is_distinct_from(GATE_JOB))
-    facets = sa.select(FacetRow.entity_id).where(FacetRow.place == DATASET_FACETS, listed(dialect, FacetRow.entity_id))
-    alone = sa.and_(named.exists(), ~other.exists(), ~facets.exists())
-    return sa.select(sa.case((alone, 1), else_=0))
+def _by_name(*as_of: str) -> Any:
+    """The dataset of an identity, whether any dataset at all has aliases, and whether gates alone named this one."""
+    alone = _alone(lambda column: column == NodeRow.id, *as_of)
+    row = sa.select(NodeRow.id, NodeRow.first_seen, any_alias().label("aliases"), alone.label("alone"))
+    return row.where(NodeRow.identity == sa.bindparam("identity"))
+
+
+@cache
+def _of_group(dialect: str, *as_of: str) -> Any:
+    return sa.select(_alone(lambda column: listed(dialect, column), *as_of))
 
 
 def found_dataset(known: Known, node: int, version: str | None = None) -> Found:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from governance.bulk import array_type, given, run, spelled
 from governance.database import Unit
+from governance.sending import Statement, send
 from lineage.merging import Rules, insert_into, merged
 
 Ids = Mapping[Any, int | None]
@@ -46,7 +47,7 @@ def merge_ids(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> dict[bytes, i
         return {}
     names, values = _ordered(unit, rules, rows, ids)
     if unit.dialect == "postgresql":
-        return dict(run(unit, _merge(rules, names, unit.dialect, (*rules.key, "id")), values))
+        return dict(run(unit, _merge(rules, names, unit.dialect, (*rules.key, "id")), values, returns=True))
     run(unit, _merge(rules, names, unit.dialect), values)
     return ids_of(unit, rules, [row[0] for row in values])
 
@@ -57,7 +58,7 @@ def insert_ids(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> dict[bytes, 
         return {}
     names, values = _ordered(unit, rules, rows, ids)
     if unit.dialect == "postgresql":
-        return dict(run(unit, _insert(rules, names, unit.dialect, (*rules.key, "id")), values))
+        return dict(run(unit, _insert(rules, names, unit.dialect, (*rules.key, "id")), values, returns=True))
     known = ids_of(unit, rules, [row[0] for row in values])
     new = [row for row in values if row[0] not in known]
     if new:
@@ -72,7 +73,8 @@ def merge_new(unit: Unit, rules: Rules, rows: Rows, **ids: Ids) -> set[tuple[Any
     names, values = _ordered(unit, rules, rows, ids)
     width = len(rules.key)
     if unit.dialect == "postgresql":
-        new = {tuple(key) for key in run(unit, _insert(rules, names, unit.dialect, rules.key), values)}
+        inserted = run(unit, _insert(rules, names, unit.dialect, rules.key), values, returns=True)
+        new = {tuple(key) for key in inserted}
         old = [row for row in values if row[:width] not in new]
     else:
         # Nobody else writes meanwhile, so what is there can be asked for first.
@@ -101,7 +103,7 @@ def looked_up(unit: Unit, rules: Rules, wanted: tuple[str, ...], keys: Sequence[
     if unit.dialect == "postgresql":
         column = rules.table.__table__.c[rules.key[0]]
         text = f"{_select(rules, wanted)} = ANY(%(keys)b::{array_type(column)})"
-        return connection.exec_driver_sql(text, {"keys": list(keys)}).all()
+        return send(connection, Statement(text, {"keys": list(keys)}))[0]
     found: list[Any] = []
     for start in range(0, len(keys), CHUNK):
         chunk = tuple(keys[start : start + CHUNK])

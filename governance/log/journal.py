@@ -21,6 +21,7 @@ from governance.log.merkle import (
     leaf_hash,
 )
 from governance.log.tables import LogCheckpointRow, LogEntryRow, LogNodeRow
+from governance.sending import Statement, send, send_later
 
 MAX_LEAF_BYTES = 64 * 1024
 """Leaves carry digests and signatures; payloads lie in the artifact store, so that they can be erased."""
@@ -47,7 +48,7 @@ def lock(unit: Unit) -> None:
     no gaps and nobody reads a size that a neighbour is about to use.
     """
     if unit.dialect == "postgresql":
-        unit.session.connection().exec_driver_sql(f"SELECT pg_advisory_xact_lock({SEQUENCER})")
+        send_later(unit.session.connection(), Statement(f"SELECT pg_advisory_xact_lock({SEQUENCER})"))
 
 
 def append(unit: Unit, leaves: Sequence[Leaf]) -> range:
@@ -79,7 +80,7 @@ def _edge(unit: Unit) -> tuple[int, dict[Node, bytes]]:
     if unit.dialect == "sqlite":
         start = size(unit)
         return start, _nodes(unit, frontier(start))
-    rows = unit.session.connection().exec_driver_sql(_EDGE).all()
+    (rows,) = send(unit.session.connection(), Statement(_EDGE))
     return rows[0][0], {(level, position): value for _, level, position, value in rows if value is not None}
 
 
@@ -124,7 +125,7 @@ def _store(unit: Unit, start: int, leaves: Sequence[Leaf], made: Sequence[tuple[
         "levels": levels,
         "positions": positions,
     }
-    unit.session.connection().exec_driver_sql(_STORE, given)
+    send_later(unit.session.connection(), Statement(_STORE, given))
 
 
 _LAST = sa.select(sa.func.max(LogEntryRow.index))

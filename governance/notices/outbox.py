@@ -24,15 +24,15 @@ def announce(unit: Unit, type_: str, *, subject: str, data: dict[str, JsonValue]
     """
     told = {"id": str(uuid7(unit.now)), "type": type_, "subject": subject, "data": data, "announced_at": unit.now}
     connection = unit.session.connection()
-    place: int = connection.execute(_NOTICE, told).scalar_one()
-    hooks = [hook for hook, types in connection.execute(_HOOKS) if not types or type_ in types]
-    if hooks:
+    place, is_heard = connection.execute(_NOTICE, told).one()
+    if is_heard:
+        hooks = [hook for hook, types in connection.execute(_HOOKS) if not types or type_ in types]
         unit.session.add_all([_delivery(hook, place, unit.now) for hook in hooks])
         unit.session.flush()
 
 
-_NOTICE = sa.insert(NoticeRow.metadata.tables[NoticeRow.__tablename__]).returning(NoticeRow.seq)
 _HOOKS = sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.ended_at.is_(None))
+_NOTICE = sa.insert(NoticeRow.metadata.tables[NoticeRow.__tablename__]).returning(NoticeRow.seq, _HOOKS.exists())
 
 
 def _delivery(webhook_id: str, place: int, now: datetime) -> DeliveryRow:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.life import allowed, bearer
 from tests.support.ready import measured
 from tests.support.service import Service, running
-from tests.support.story import FAIR, ask, policy, publish, subject, submit
+from tests.support.story import FAIR, UNFAIR, ask, policy, publish, subject, submit
 
 BODY = {"subject": subject(), "environment": "prod", "policy": "fair"}
 
@@ -81,6 +81,19 @@ def test_a_preference_that_is_not_understood_is_not_kept_to(service: Service, pr
     body = {**BODY, "evidence": [{"digest": measured(service, FAIR)}]}
     answer = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "k", "Prefer": prefer})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "allow")
+
+
+@pytest.mark.parametrize(("groups", "verdict"), [(FAIR, "allow"), (UNFAIR, "deny")])
+def test_a_verdict_that_is_given_at_once_is_to_the_byte_what_is_read_later(
+    service: Service, groups: dict[str, tuple[int, int]], verdict: str
+) -> None:
+    publish(service, policy())
+    body = {**BODY, "evidence": [{"digest": measured(service, groups)}], "context": {"commit": "c" * 40}}
+    given = service.post_json("/v1/gate/evaluations", body, **{"Idempotency-Key": "k1"})
+    assert (given.status_code, given.json()["verdict"]) == (200, verdict)
+    read = service.http.get(given.headers["Location"])
+    assert read.content == given.content
+    assert read.headers["ETag"] == given.headers["ETag"]
 
 
 def test_a_verdict_has_an_etag_and_is_not_sent_twice(service: Service) -> None:
