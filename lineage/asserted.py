@@ -4,7 +4,7 @@ To read somebody's table is what one reports; what one says of it beyond what a 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lineage.conformance import DEPLOYMENT
 from lineage.events import DatasetMention, Event
@@ -47,6 +47,27 @@ def asserted(event: Event) -> Iterator[Asserted]:
 def is_deployment(event: Event) -> bool:
     """Whether the event says that its run is a deployment, of which the inputs are what it serves."""
     return event.run_id is not None and DEPLOYMENT in event.run_facets
+
+
+def named_in(value: Any) -> Iterator[tuple[str, str]]:
+    """Namespace and name of every dataset or job that an event, or a part of one, names in any of its objects."""
+    if isinstance(value, list):
+        for item in value:
+            yield from named_in(item)
+    if isinstance(value, dict):
+        names = names_of(value)
+        if names is not None:
+            yield names
+        for item in value.values():
+            yield from named_in(item)
+
+
+def names_of(value: Any) -> tuple[str, str] | None:
+    """What an object names by its ``namespace`` and its ``name`` or ``dataset``; None where it names nothing so."""
+    if not isinstance(value, dict):
+        return None
+    namespace, name = value.get("namespace"), value.get("name", value.get("dataset"))
+    return (namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
 
 
 def _is_seen(key: str, facet: object) -> bool:

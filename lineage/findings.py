@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from lineage.conformance import Finding
 from lineage.descriptions import evidence_of
+from lineage.event_sight import may_be_seen, seen_events
 from lineage.identity import stamp_time
-from lineage.reading import Reader, nodes_by_id
+from lineage.reading import Reader, nodes_by_id, seen
 from lineage.state import run_state
-from lineage.tables import EventRow, FindingRow, RunRow
+from lineage.tables import EventRow, FindingRow, NodeRow, RunRow
 
 RUN_FINDINGS = ("run.start_missing", "run.event_after_end", "run.conflicting_end")
 """Codes of findings that belong to runs. They follow from the stored events, whatever the order these came in."""
@@ -88,6 +89,21 @@ def _only(codes: Sequence[str], among: Sequence[str]) -> bool:
 
 def _of_events(
     unit: Reader, asked: FindingQuery, after: Cursor | None, limit: int
+) -> list[tuple[Cursor, FoundInEvent]]:
+    """Those of events that the unit sees; of many that it does not see, page after page is looked through."""
+    found: list[tuple[Cursor, FoundInEvent]] = []
+    while len(found) < limit:
+        batch = list(_stored(unit, asked, after, limit))
+        shown = seen_events(unit, {cursor[1] for cursor, _ in batch})
+        found += [item for item in batch if item[0][1] in shown]
+        if unit.sight.is_whole or len(batch) < limit:
+            break
+        after = batch[-1][0]
+    return found[:limit]
+
+
+def _stored(
+    unit: Reader, asked: FindingQuery, after: Cursor | None, limit: int
 ) -> Iterator[tuple[Cursor, FoundInEvent]]:
     event, finding = EventRow, FindingRow
     query = (
@@ -100,7 +116,7 @@ def _of_events(
         query = query.where(finding.code.in_(asked.codes))
     if asked.producers:
         query = query.where(finding.producer.in_(asked.producers))
-    query = query.where(*_between(event.event_time, asked))
+    query = query.where(*_between(event.event_time, asked), *may_be_seen(unit))
     if after is not None:
         _, number, position, last = after
         instant = datetime.fromisoformat(last)
@@ -130,6 +146,8 @@ def _of_runs(
         .order_by(RunRow.id.desc())
         .limit(limit)
     )
+    if not unit.sight.is_whole:
+        query = query.join(NodeRow, NodeRow.id == RunRow.job_id).where(*seen(unit))
     if after is not None:
         query = query.where(RunRow.id <= after[1])
     rows = unit.session.scalars(query).all()

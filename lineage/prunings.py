@@ -7,7 +7,7 @@ of what was left of it, so that what was taken and what was not can be proved la
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from governance.canonical import canonical, sha256
 from governance.clock import rfc3339
 from governance.database import Unit
-from governance.errors import InputRefused, NotFound
+from governance.errors import InputRefused, NotFound, OutsideScopes
 from governance.log.journal import Leaf, append
 from lineage.aliases import Aliases
+from lineage.event_sight import event_is_seen, run_is_seen
 from lineage.events import Event, read_stored
 from lineage.fact_tables import DATASET_FACETS, JOB_FACETS, FacetRow
 from lineage.forgetting import Pruned, forget, renew_findings
@@ -120,7 +121,8 @@ def prune(unit: Unit, target: Target, order: Order) -> Pruning:
 
     Raises:
         InputRefused: no reason is given, or the target is no single thing, or a facet is one that the graph rests on.
-        NotFound: no event, run, job or dataset is stored under this name.
+        NotFound: no event, run, job or dataset is stored under this name, or the unit does not see it.
+        OutsideScopes: the dataset has another name that the unit does not see.
     """
     _require_order(order)
     structural = sorted(target.facets & STRUCTURE)
@@ -132,6 +134,7 @@ def prune(unit: Unit, target: Target, order: Order) -> Pruning:
             pointer="/facets",
         )
     found = _with_aliases(unit, target)
+    _require_seen(unit, found)
     return record(unit, order, found.document(), _events_of(unit, found), lambda _event: found.chooses)
 
 
@@ -185,7 +188,21 @@ def leaf(row: PruningRow, digests: Iterable[tuple[bytes, bytes]]) -> Leaf:
 
 
 def prunings(unit: Reader, *, before: int | None = None, limit: int = 100) -> list[Pruning]:
-    """The prunings on record, newest first; those with a smaller id than ``before``, where it is given."""
+    """The prunings on record whose target is seen, newest first; those with a smaller id than ``before``, where given.
+
+    Those of a whole age are shown to whoever sees everything.
+    """
+    found: list[Pruning] = []
+    while len(found) < limit:
+        batch = _stored(unit, before, limit)
+        found += [_shown(unit, item) for item in batch if unit.sight.is_whole or _is_seen(unit, item.target)]
+        if unit.sight.is_whole or len(batch) < limit:
+            break
+        before = batch[-1].id
+    return found[:limit]
+
+
+def _stored(unit: Reader, before: int | None, limit: int) -> list[Pruning]:
     count = sa.select(sa.func.count()).where(PrunedEventRow.pruning_id == PruningRow.id).scalar_subquery()
     query = sa.select(PruningRow, count).order_by(PruningRow.id.desc()).limit(limit)
     if before is not None:
@@ -200,10 +217,10 @@ def pruning(unit: Reader, number: int) -> Pruning:
         NotFound: none has this id.
     """
     row = unit.session.get(PruningRow, number)
-    if row is None:
+    if row is None or not (unit.sight.is_whole or _is_seen(unit, json.loads(row.target))):
         raise NotFound(expected="the id of a pruning", found=str(number), remedy="See GET /v1/lineage/prunings.")
     query = sa.select(sa.func.count()).where(PrunedEventRow.pruning_id == number)
-    return _pruning(row, unit.session.scalar(query) or 0)
+    return _shown(unit, _pruning(row, unit.session.scalar(query) or 0))
 
 
 def residues_of(unit: Reader, number: int, *, after: int = 0, limit: int = 1000) -> tuple[list[Residue], int | None]:
@@ -228,11 +245,47 @@ def prunings_of(unit: Reader, event: int) -> list[Pruning]:
         .where(PrunedEventRow.event_id == event)
         .order_by(PruningRow.id)
     )
-    return [_pruning(row, 1) for row in unit.session.scalars(query)]
+    found = [_pruning(row, 1) for row in unit.session.scalars(query)]
+    return [_shown(unit, item) for item in found if unit.sight.is_whole or _is_seen(unit, item.target)]
 
 
 def _pruning(row: PruningRow, events: int) -> Pruning:
     return Pruning(row.id, row.rule, row.reason, row.actor, json.loads(row.target), row.pruned_at, events)
+
+
+def _require_seen(unit: Reader, target: Target) -> None:
+    if unit.sight.is_whole:
+        return
+    if not _is_seen(unit, target.document()):
+        raise _unknown(replace(target, aliases=()))
+    if not all(unit.sight.sees(*alias) for alias in target.aliases):
+        raise OutsideScopes(
+            expected="a dataset all names of which lie within the scopes of the key",
+            found="one with another name",
+            remedy="Use a key with wider scopes.",
+            pointer="/entity",
+        )
+
+
+def _is_seen(unit: Reader, target: Mapping[str, Any]) -> bool:
+    """Whether the unit sees what a pruning was about; one of a whole age is about everything."""
+    if "name" in target:
+        return unit.sight.sees(target["namespace"], target["name"])
+    if "run" in target:
+        return run_is_seen(unit, target["run"])
+    digest = str(target.get("event", "")).removeprefix("sha256:")
+    query = sa.select(PayloadRow.body).join(EventRow, EventRow.id == PayloadRow.event_id)
+    is_digest = len(digest) == 64 and all(sign in "0123456789abcdef" for sign in digest)
+    body = unit.session.scalar(query.where(EventRow.digest == bytes.fromhex(digest))) if is_digest else None
+    return body is not None and event_is_seen(unit, body)
+
+
+def _shown(unit: Reader, pruning: Pruning) -> Pruning:
+    """The pruning without the names that the unit does not see."""
+    if unit.sight.is_whole or "aliases" not in pruning.target:
+        return pruning
+    aliases = [names for names in pruning.target["aliases"] if unit.sight.sees(names["namespace"], names["name"])]
+    return replace(pruning, target={**pruning.target, "aliases": aliases})
 
 
 def _require_order(order: Order) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from governance.errors import InputRefused, NotFound
 from lineage.conformance import Finding
 from lineage.descriptions import state_of
+from lineage.event_sight import event_is_seen
 from lineage.prunings import Pruning, prunings_of
 from lineage.reading import Reader, among, newest_schema, until
 from lineage.state import RunState
@@ -40,7 +41,8 @@ def stored_event(unit: Reader, digest: str) -> StoredEvent:
     """The event with this digest.
 
     Raises:
-        InputRefused: it is no SHA-256 digest. NotFound: no such event is stored.
+        InputRefused: it is no SHA-256 digest. NotFound: no such event is stored, or the unit does not see all that it
+            names.
     """
     match = _DIGEST.fullmatch(digest)
     if match is None:
@@ -49,7 +51,7 @@ def stored_event(unit: Reader, digest: str) -> StoredEvent:
         )
     query = sa.select(EventRow, PayloadRow.body).join(PayloadRow, PayloadRow.event_id == EventRow.id)
     stored = unit.session.execute(query.where(EventRow.digest == bytes.fromhex(match[1]))).first()
-    if stored is None:
+    if stored is None or not event_is_seen(unit, stored[1]):
         raise NotFound(
             expected="the digest of a stored event",
             found=digest,

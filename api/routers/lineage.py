@@ -22,7 +22,11 @@ def digest(unit: ReadingUnit) -> dict[str, Any]:
     return {"digest": state.digest, "event_count": state.event_count}
 
 
-@router.get("/v1/lineage/events/{digest}", summary="A stored event with its findings", dependencies=[permit("read")])
+@router.get(
+    "/v1/lineage/events/{digest}",
+    summary="A stored event with its findings",
+    dependencies=[permit("read", scoped=True)],
+)
 def event(unit: ReadingUnit, digest: str) -> Response:
     """The event as it is stored; `event` spelled as received is what the digest is of.
 

@@ -150,7 +150,7 @@ class FindingsAsked(BaseModel):
     cursor: PageCursor = None
 
 
-@router.get("/v1/lineage/findings", summary="Findings of events and runs", dependencies=[permit("read")])
+@router.get("/v1/lineage/findings", summary="Findings of events and runs", dependencies=[permit("read", scoped=True)])
 def findings(request: Request, unit: ReadingUnit, asked: Annotated[FindingsAsked, Query()]) -> Response:
     """Those of events, newest first, then those of runs: start missing, event after the end, ends that conflict."""
     after = None

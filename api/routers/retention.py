@@ -61,7 +61,7 @@ EXAMPLE = {
     "",
     summary="Prune stored events",
     status_code=201,
-    dependencies=[permit("lineage.prune")],
+    dependencies=[permit("lineage.prune", scoped=True)],
     openapi_extra=examples.body(PruningRequest, EXAMPLE),
 )
 def add_pruning(
@@ -74,7 +74,7 @@ def add_pruning(
     return prune(unit, asked.target(), Order("request", asked.reason, principal.id)).document()
 
 
-@router.get("", summary="Prunings on record", dependencies=[permit("read")])
+@router.get("", summary="Prunings on record", dependencies=[permit("read", scoped=True)])
 def list_prunings(
     unit: ReadingUnit,
     before: Annotated[
@@ -88,7 +88,7 @@ def list_prunings(
     return {"prunings": [item.document() for item in found[:limit]], "next": following}
 
 
-@router.get("/{number}", summary="One pruning and the events it changed", dependencies=[permit("read")])
+@router.get("/{number}", summary="One pruning and the events it changed", dependencies=[permit("read", scoped=True)])
 def one_pruning(
     unit: ReadingUnit,
     number: Annotated[int, Path(ge=1, le=MOST)],

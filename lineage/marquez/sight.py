@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from governance.types.sight import Sight
+from lineage.asserted import names_of
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.labels import source_in
 from lineage.reading import Reader, among, in_scopes, seen
@@ -34,10 +35,8 @@ def _shown(value: Any, sight: Sight) -> Any:
 
 
 def _is_hidden(value: Any, sight: Sight) -> bool:
-    if not isinstance(value, dict):
-        return False
-    namespace, name = value.get("namespace"), value.get("name", value.get("dataset"))
-    return isinstance(namespace, str) and isinstance(name, str) and not sight.sees(namespace, name)
+    names = names_of(value)
+    return names is not None and not sight.sees(*names)
 
 
 def visible_runs(unit: Reader, runs: Sequence[int]) -> Sequence[int]:
