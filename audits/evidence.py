@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from audits import store
+from audits.acts import AnyUnit
 from audits.context import GateContext
 from audits.lineage_events import gate_events
 from audits.tables import DecisionRow, EvaluationRow
@@ -83,6 +84,25 @@ def _submit_test_result(unit: Unit, body: bytes, *, by: str) -> tuple[str, bool]
 
 def _record(unit: Unit, name: str, kind: str) -> None:
     append(unit, [Leaf(kind="evidence", body=canonical({"kind": f"evidence.{kind}/v1", "digest": name}))])
+
+
+def require_artifact_seen(unit: AnyUnit, artifact: str) -> None:
+    """Return when evidence of a model that the unit sees names the artifact ``sha256:...``.
+
+    Raises:
+        NotFound: none does; whether there are such bytes is not told.
+    """
+    if unit.sight.is_whole:
+        return
+    uri = f"artifact:{artifact}"
+    manifests = [manifest for manifest in store.manifests_naming(unit, artifact) if uri in artifact_uris(manifest)]
+    if not any(unit.sight.sees(manifest.subject.namespace, manifest.subject.name) for manifest in manifests):
+        raise no_artifact(artifact)
+
+
+def no_artifact(artifact: str) -> NotFound:
+    """The answer to whoever asks for bytes that are not there, or not his to see."""
+    return NotFound(expected="uploaded bytes", found=f"nothing under {artifact}", remedy="Check the digest.")
 
 
 def artifact_uris(manifest: Manifest) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from audits import store
 from audits.context import GateContext
 from audits.proof import covering_checkpoint
-from governance.database import Database
+from governance.database import Database, ReadUnit
+from governance.errors import ScopeNotSupported
 from governance.log.checkpoint import Checkpoint
 from governance.signing.dsse import read_envelope
 from governance.types.ancestry import Ancestry
@@ -44,3 +45,23 @@ def record_of(database: Database, context: GateContext, decision_id: str) -> Rec
         index, keyid = row.log_index, read_envelope(row.envelope).signatures[0].keyid
     checkpoint = covering_checkpoint(database, context, index)
     return Record(decision, ancestry, measurements, policy, index, keyid, checkpoint)
+
+
+def require_all_seen(unit: ReadUnit, decision_id: str) -> None:
+    """Return when the unit sees all that a report or pack names: it is one document and cannot be given in part.
+
+    Raises:
+        NotFound: the unit does not see the model. ScopeNotSupported: nor all of the data behind it.
+    """
+    decision = store.decision(unit, store.decision_row(unit, decision_id))
+    if unit.sight.is_whole or decision.ancestry_digest is None:
+        return
+    behind = store.fetch(unit, decision.ancestry_digest, Ancestry)
+    named = [(node.namespace, node.name) for node in behind.datasets]
+    named += [(run.job_namespace, run.job_name) for run in behind.runs]
+    if not all(unit.sight.sees(*name) for name in named):
+        raise ScopeNotSupported(
+            expected="a key that sees the model and all data behind it",
+            found="data outside of its scopes",
+            remedy="Ask somebody who sees them.",
+        )

@@ -120,6 +120,19 @@ def add_evidence(unit: Unit, *, name: str, kind: str, manifest: Manifest, by: st
     return _insert_new(unit, EvidenceRow, values)
 
 
+def manifests_naming(unit: AnyUnit, artifact: str) -> list[Manifest]:
+    """The manifests of evidence that name the artifact ``sha256:...``; each manifest is looked into."""
+    spelled = f"artifact:{artifact}".encode("ascii")
+    if unit.dialect == "sqlite":
+        holds = sa.func.instr(DocumentRow.body, sa.literal(spelled, sa.LargeBinary)) > 0
+    else:
+        holds = DocumentRow.body.op("LIKE")(sa.literal(b"%" + spelled + b"%", sa.LargeBinary))
+    query = sa.select(DocumentRow.body).where(
+        DocumentRow.kind == "manifest", DocumentRow.digest.in_(sa.select(EvidenceRow.manifest_digest)), holds
+    )
+    return [Manifest.model_validate(read_json(body)) for body in unit.session.scalars(query)]
+
+
 def evidence(unit: AnyUnit, name: str) -> EvidenceRow:
     """One piece of evidence.
 

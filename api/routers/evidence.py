@@ -11,10 +11,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from api import examples
 from api.body import chunks_of, read_body
-from api.dependencies import PrincipalOf, StateOf, WriteUnit, permit
-from audits.evidence import submit
+from api.dependencies import DatabaseOf, PrincipalOf, StateOf, WriteUnit, permit
+from audits.evidence import no_artifact, require_artifact_seen, submit
 from governance.artifacts import CHUNK
-from governance.errors import NotFound
 from governance.types.manifest import Manifest
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -58,15 +57,21 @@ def _read(spool: BinaryIO | Any) -> Iterator[bytes]:
 @router.get(
     "/artifacts/{sha256}",
     summary="Bytes by their digest",
-    dependencies=[permit("read")],
+    dependencies=[permit("read", scoped=True)],
     response_class=StreamingResponse,
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
-def download(state: StateOf, sha256: SHA256) -> StreamingResponse:
-    """The stored bytes. They are never shown as a page: the type is opaque and browsers are told to keep to it."""
+def download(state: StateOf, database: DatabaseOf, sha256: SHA256) -> StreamingResponse:
+    """The stored bytes. They are never shown as a page: the type is opaque and browsers are told to keep to it.
+
+    With scopes, those that evidence of a model within them names.
+    """
     digest = f"sha256:{sha256}"
+    if not database.sight.is_whole:
+        with database.read_unit() as unit:
+            require_artifact_seen(unit, digest)
     if not state.artifacts.holds(digest):
-        raise NotFound(expected="uploaded bytes", found=f"nothing under {digest}", remedy="Check the digest.")
+        raise no_artifact(digest)
     headers = {"Content-Disposition": f'attachment; filename="{sha256}"'}
     return StreamingResponse(state.artifacts.stream(digest), media_type="application/octet-stream", headers=headers)
 

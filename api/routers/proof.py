@@ -15,6 +15,7 @@ from api.body import read_body
 from api.dependencies import DatabaseOf, OpenReadingUnit, StateOf, WriteUnit, permit
 from audits.pack import pack_of
 from audits.proof import cosigned_checkpoint, shown_checkpoint
+from audits.record import require_all_seen
 from governance.bundle import trust_document
 from governance.canonical import read_json
 from governance.log import journal
@@ -106,7 +107,7 @@ def entry(
 @router.get(
     "/decisions/{decision_id}/pack",
     summary="A decision's proof with all it rests on",
-    dependencies=[permit("read")],
+    dependencies=[permit("read", scoped=True)],
     response_class=Response,
     responses={200: {"content": {PACK_TYPE: {}}}},
 )
@@ -115,6 +116,9 @@ def pack(state: StateOf, database: DatabaseOf, decision_id: str, cosignatures: C
 
     `assay audit verify` checks it offline. The same checkpoint gives the same bytes.
     """
+    if not database.sight.is_whole:
+        with database.read_unit() as unit:
+            require_all_seen(unit, decision_id)
     content = pack_of(database, state.gate, decision_id, cosignatures=cosignatures)
     name = f'attachment; filename="{decision_id[:64]}.pack.zip"'
     return Response(content, media_type=PACK_TYPE, headers={"Content-Disposition": name})

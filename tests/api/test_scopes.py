@@ -158,6 +158,36 @@ def test_a_report_is_given_to_whoever_sees_all_data_behind_the_model(told: Servi
     assert told.http.post(path, headers=wider).status_code == 200
 
 
+def test_a_pack_is_given_to_whoever_sees_all_data_behind_the_model(told: Service, narrow: dict[str, str]) -> None:
+    publish(told, policy())
+    submit(told, FAIR)
+    submit(told, FAIR, subject=subject("fraud"))
+    path = f"/v1/decisions/{ask(told).json()['decision_id']}/pack"
+    refused = told.http.get(path, headers=narrow)
+    assert (refused.status_code, refused.json()["code"]) == (403, "access.scope_not_supported")
+    assert names_nothing(refused)
+    wider = {"Authorization": f"Bearer {key_for(told.url, 'ci', scopes=[*SCOPES, 's3://*', 'batch/*'])}"}
+    assert told.http.get(path, headers=wider).status_code == 200
+    theirs = ask(told, key="k2", subject=subject("fraud")).json()["decision_id"]
+    assert told.http.get(f"/v1/decisions/{theirs}/pack", headers=narrow).status_code == 404
+
+
+def test_bytes_are_given_where_evidence_of_a_model_that_is_seen_names_them(
+    told: Service, narrow: dict[str, str]
+) -> None:
+    mine, theirs, loose = (upload(told, content) for content in (b"row_id\n1", b"row_id\n2", b"row_id\n3"))
+    assert told.post_json("/v1/evidence", manifest(mine)).is_success
+    assert told.post_json("/v1/evidence", manifest(theirs, subject=subject("fraud"))).is_success
+    texts = set()
+    for uri, status in ((mine, 200), (theirs, 404), (loose, 404), ("artifact:sha256:" + "0" * 64, 404)):
+        name = uri.rpartition(":")[2]
+        answer = told.http.get(f"/v1/artifacts/{name}", headers=narrow)
+        assert answer.status_code == status
+        texts |= {answer.text.replace(name, "")} if status == 404 else set()
+    assert len(texts) == 1
+    assert told.http.get(f"/v1/artifacts/{theirs.rpartition(':')[2]}").content == b"row_id\n2"
+
+
 def test_evidence_of_a_hidden_model_is_not_found(told: Service, narrow: dict[str, str]) -> None:
     publish(told, policy())
     digest = submit(told, FAIR, subject=subject("fraud"))
@@ -189,6 +219,7 @@ def test_no_list_names_a_model_outside_of_the_scopes(told: Service, narrow: dict
     named = 0
     for path in lists:
         asked = {"digest": theirs["digest"]} if path == "/v1/attestations" else {}
+        asked |= {"q": "fraud"} if "search" in path else {}
         seen, hidden = (told.http.get(path, headers=headers, params=asked) for headers in (whole, narrow))
         assert seen.status_code == 200, (path, seen.text)
         assert hidden.status_code == 200 or (path == "/v1/attestations" and hidden.status_code == 404), path
