@@ -1,8 +1,8 @@
 """Events read as they are received: strictly, and with their secrets taken out before anything else. Pure.
 
-Producers send the same facets with every run. An event whose facets all came before, byte by byte, and were read and
-found to hold no secret then, is placed without reading them again; every other event is read whole. Both ways give the
-same event (``tests/lineage/test_receiving.py``).
+Producers send the same facets with every run. Facets that came before, byte by byte, and were read and found to hold
+no secret then, are not read again. So an event of the usual shape is placed from its parts; every other event,
+and every one with a secret, is read whole. Both ways give the same event (``tests/lineage/test_receiving.py``).
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from governance.canonical import MAX_DEPTH, is_shallow
 from governance.errors import InputRefused
 from lineage import redaction
 from lineage.events import EMPTY, DatasetMention, Event, JobMention, Known, place, read_body, read_time
@@ -60,7 +61,7 @@ class _Shape(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Unread(Mapping[str, Any]):
-    """Facets that were read before, and are read again when somebody looks into them; there is at least one."""
+    """Facets that came before, and are read again when somebody looks into them; there is at least one."""
 
     __slots__ = ("_read", "_spelled")
 
@@ -101,14 +102,14 @@ def parse_event(body: bytes) -> Event:
     """
     body = body.strip(_SPACE)  # the bytes of this one event, so that a file's last newline makes no other event
     shape = _shape(body)
-    event = None if shape is None else _familiar(shape, body)
+    event = None if shape is None else _from_parts(shape, body)
     if event is not None:
         return event
     document = read_body(body)
     event = _without_secrets(document, body)
     if event is not None:
         if shape is not None:
-            _learn(shape, event)
+            _FAMILIAR.keep(_skeleton_digest(shape), True)
         return event
     document, changed = redaction.redact(document, body)
     if changed:
@@ -129,31 +130,28 @@ def _shape(body: bytes) -> _Shape | None:
     return shape if len(msgspec.json.encode(shape)) == len(body) else None
 
 
-def _familiar(shape: _Shape, body: bytes) -> Event | None:
-    """The event, where all of it that may hold secrets or be malformed was read before."""
-    time, run_id, job = read_time(shape.eventTime), shape.run.runId, shape.job
-    of_run, of_job = _known(shape.run.facets, _IN_ENTITY), _known(job.facets, _IN_ENTITY)
-    if time is None or of_run is None or of_job is None:
+def _from_parts(shape: _Shape, body: bytes) -> Event | None:
+    """The event, where its skeleton came before and each of its parts is well formed and holds no secret."""
+    time, skeleton, job = read_time(shape.eventTime), _skeleton_digest(shape), shape.job
+    if time is None or _FAMILIAR.get(skeleton) is None or not (_is_plain(job.namespace) and _is_plain(job.name)):
         return None
-    skeleton = _skeleton_digest(shape)
-    if _FAMILIAR.get(skeleton) is None or not (_is_plain(job.namespace) and _is_plain(job.name)):
-        return None
+    of_run, of_job = _part(shape.run.facets, _IN_ENTITY), _part(job.facets, _IN_ENTITY)
     inputs = _mentions([(item, item.inputFacets) for item in shape.inputs or ()], "/inputs/")
     outputs = _mentions([(item, item.outputFacets) for item in shape.outputs or ()], "/outputs/")
-    if inputs is None or outputs is None:
+    if of_run is None or of_job is None or inputs is None or outputs is None:
         return None
     event_type = None if isinstance(shape.eventType, UnsetType) else shape.eventType
     return Event(
-        "RunEvent", time[0], body, None, JobMention(job.namespace, job.name, *of_job), run_id, event_type,
+        "RunEvent", time[0], body, None, JobMention(job.namespace, job.name, *of_job), shape.run.runId, event_type,
         inputs, outputs, has_zone=time[1], known=Known(*of_run, skeleton),
     )  # fmt: skip
 
 
 def _mentions(sent: list[tuple[_Job, Raw | UnsetType]], pointer: str) -> tuple[DatasetMention, ...] | None:
-    """The datasets of one side with the facets of their role; None when one of them is not known."""
+    """The datasets of one side with the facets of their role; None when one of them has to be read otherwise."""
     found: list[DatasetMention] = []
     for dataset, role_facets in sent:
-        facets, of_role = _known(dataset.facets, _IN_LIST), _known(role_facets, _IN_LIST)
+        facets, of_role = _part(dataset.facets, _IN_LIST), _part(role_facets, _IN_LIST)
         if facets is None or of_role is None or not (_is_plain(dataset.namespace) and _is_plain(dataset.name)):
             return None
         place_of_it = f"{pointer}{len(found)}"
@@ -163,30 +161,37 @@ def _mentions(sent: list[tuple[_Job, Raw | UnsetType]], pointer: str) -> tuple[D
     return tuple(found)
 
 
-def _known(facets: Raw | UnsetType, depth: int) -> tuple[Mapping[str, Any], bytes] | None:
-    """Facets and their digest, where they are known or there are none."""
+def _part(facets: Raw | UnsetType, depth: int) -> tuple[Mapping[str, Any], bytes] | None:
+    """The facets and their digest; None where they have to be read otherwise, or hold a secret."""
     if isinstance(facets, UnsetType):
         return _NONE
     digest = hashlib.sha256(facets).digest()
     if digest == EMPTY:
         return _NONE
-    return (_Unread(facets), digest) if _FAMILIAR.get((depth, digest)) is not None else None
+    if _FAMILIAR.get((depth, digest)) is not None:
+        return _Unread(facets), digest
+    read = _read(bytes(facets), depth)
+    if read is None or not redaction.is_clean(read, digest):
+        return None
+    _FAMILIAR.keep((depth, digest), True)
+    return read, digest
 
 
-def _learn(shape: _Shape, event: Event) -> None:
-    """Note the parts of an event that was read strictly and holds no secret."""
-    _FAMILIAR.keep(_skeleton_digest(shape), True)
-    deep = [
-        (facets, digest)
-        for mention in event.mentions()
-        for facets, digest in ((mention.facets, mention.digest), (mention.role_facets, mention.role_digest))
-    ]
-    job = event.job
-    shallow = [(event.run_facets, event.run_facets_digest), *([] if job is None else [(job.facets, job.digest)])]
-    for depth, parts in ((_IN_ENTITY, shallow), (_IN_LIST, deep)):
-        for facets, digest in parts:
-            if facets and digest is not None:
-                _FAMILIAR.keep((depth, digest), True)
+def _read(spelled: bytes, depth: int) -> dict[str, Any] | None:
+    """The facets, where they are spelled as the encoder does, and so no member comes twice; None otherwise."""
+    try:
+        value = msgspec.json.decode(spelled)
+        is_same = msgspec.json.encode(value) == spelled
+    except (msgspec.DecodeError, UnicodeError, OverflowError, RecursionError):
+        return None
+    if not is_same or not isinstance(value, dict):
+        return None
+    if spelled.count(b"{") + spelled.count(b"[") + depth <= MAX_DEPTH:  # few brackets cannot nest deep
+        return value
+    placed: Any = value
+    for _ in range(depth):
+        placed = [placed]
+    return value if is_shallow(placed) else None
 
 
 def _skeleton_digest(shape: _Shape) -> bytes:
