@@ -12,7 +12,15 @@ from lineage.marks import marks_of
 from lineage.marquez.jobs import current_version, ends_of
 from lineage.marquez.lookup import Entity, entity_uuid
 from lineage.marquez.pages import Page, latest_run_keys
-from lineage.marquez.runs import NodeName, job_version_digest, node_names, run_documents, texts_by_digest, time_text
+from lineage.marquez.runs import (
+    NodeName,
+    job_version_digest,
+    node_names,
+    references,
+    run_documents,
+    texts_by_digest,
+    time_text,
+)
 from lineage.reading import Reader
 from lineage.tables import OUTPUT, EdgeRow, RunDatasetRow, RunRow
 
@@ -137,8 +145,8 @@ def _documents(unit: Reader, job: Entity, versions: Sequence[JobVersion]) -> lis
             "version": entity_uuid(version.digest),
             "namespace": job.row.namespace,
             "location": version.location,
-            "inputs": [node.document() for node in version.inputs if unit.sight.sees(*node.order)],
-            "outputs": [node.document() for node in version.outputs if unit.sight.sees(*node.order)],
+            "inputs": references(version.inputs, unit.sight),
+            "outputs": references(version.outputs, unit.sight),
             "latestRun": None if version.latest is None else runs[version.latest],
         }
         for version in versions

@@ -11,7 +11,15 @@ from lineage.links import StoredLinks
 from lineage.marks import Marks, marks_of
 from lineage.marquez.lookup import entity_uuid
 from lineage.marquez.pages import latest_run_keys
-from lineage.marquez.runs import NodeName, RunBatch, job_version_digest, node_names, read_runs, time_text
+from lineage.marquez.runs import (
+    NodeName,
+    RunBatch,
+    job_version_digest,
+    node_names,
+    read_runs,
+    references,
+    time_text,
+)
 from lineage.marquez.sight import seen_facets
 from lineage.reading import Reader, among
 from lineage.tables import NodeRow
@@ -43,8 +51,8 @@ def job_documents(
         {
             **_described(rows[job], marks[job]),
             **_ran(latest[job], runs),
-            "inputs": [node.document() for node in ends[job][0] if runs.sees(node)],
-            "outputs": [node.document() for node in ends[job][1] if runs.sees(node)],
+            "inputs": references(ends[job][0], unit.sight),
+            "outputs": references(ends[job][1], unit.sight),
             "currentVersion": entity_uuid(current_version(rows[job].identity, ends[job], marks[job].location)),
             "facets": seen_facets((facets or {}).get(job, {}), unit.sight),
         }

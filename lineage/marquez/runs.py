@@ -62,6 +62,12 @@ class NodeName:
         return {"namespace": self.namespace, "name": self.name}
 
 
+def references(nodes: Sequence[NodeName], sight: Sight) -> list[dict[str, str]]:
+    """The nodes that are seen, as references; what is not seen is in no list."""
+    shown = nodes if sight.is_whole else [node for node in nodes if sight.sees(*node.order)]
+    return [node.document() for node in shown]
+
+
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
 """Row ids of what is read and of what is written, by names."""
 
@@ -98,10 +104,6 @@ class RunBatch:
             inputs, outputs = (tuple(sorted(nodes, key=lambda node: self.names[node].order)) for nodes in ends)
             self._sides[text] = (inputs, outputs)
         return self._sides[text]
-
-    def sees(self, node: NodeName) -> bool:
-        """Whether the reader sees the node; what he does not see is in no list."""
-        return self.sight.sees(node.namespace, node.name)
 
     def ends(self, run: int) -> tuple[list[NodeName], list[NodeName]]:
         """What the run read and what it wrote, by names."""
@@ -177,12 +179,14 @@ class RunBatch:
             }
         return self._alike[key]
 
+    def _seen(self, nodes: Sequence[int]) -> Sequence[int]:
+        return nodes if self.sight.is_whole else [at for at in nodes if self.sight.sees(*self.names[at].order)]
+
     def _version_lists(self, run: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         inputs, outputs = (
             [
                 {"datasetVersionId": {**self.names[node].document(), "version": entity_uuid(digest)}, "facets": {}}
-                for node in nodes
-                if self.sees(self.names[node])
+                for node in self._seen(nodes)
                 for digest in self.versions_of(run, role, node)
             ]
             for role, nodes in enumerate(self.sides(run))

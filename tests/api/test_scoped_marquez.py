@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 
 from tests.lineage.material import bodies, dataset, facet, run_event, run_id
 from tests.support.scopes import MODELS, names_nothing, secret_of
@@ -207,3 +208,13 @@ def test_statistics_count_what_is_seen(told: Service, narrow: dict[str, str]) ->
     for asset, seen in (("jobs", 1), ("datasets", 2), ("sources", 2)):
         numbers = [counted(f"/api/v1/stats/{asset}", "count", header) for header in (narrow, {})]
         assert numbers[0] == seen < numbers[1], asset
+
+
+def test_a_whole_key_pays_for_no_scopes(told: Service) -> None:
+    statements: list[str] = []
+    sa.event.listen(told.state.database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    paths = [*LISTS, FEATURES, f"{FEATURES}/versions", "/api/v1/namespaces/batch/jobs/train", "/v1/lineage/findings"]
+    for path in (*paths, "/v1/lineage/prunings", "/v1/lineage/impact?namespace=s3://lake&name=features"):
+        assert told.http.get(path).status_code == 200, path
+    assert len(statements) > len(paths)
+    assert not [text for text in statements if " GLOB " in text or " LIKE " in text]
