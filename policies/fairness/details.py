@@ -42,14 +42,24 @@ def _numbers(group: GroupCells, quantities: Sequence[str]) -> _Numbers:
     return _Numbers(counts, parts, values | {name: read(group, name).value for name in quantities})
 
 
-def overall(body: FairnessBody, one_class: str = "") -> dict[str, JsonValue]:
-    """The counts and numbers of all rows, whether or not their group is known."""
-    everybody = _numbers(body.whole(one_class), _quantities(body))
-    return {**_counts(everybody.counts, body), **_values(everybody)}
+def numbers_in_full(
+    body: FairnessBody, by_table: Mapping[str, Sequence[Assessment]], tables: Sequence[Table], minimum_rows: int
+) -> dict[str, JsonValue]:
+    """The counts and numbers of all rows, whether or not their group is known, and those of each table by its title."""
+    quantities = _quantities(body)
+    classes = ["", *body.overall_by_class, *(table.one_class for table in tables)]
+    whole = {name: _numbers(body.whole(name), quantities) for name in dict.fromkeys(classes)}
+    told = {name: {**_counts(numbers.counts, body), **_values(numbers)} for name, numbers in whole.items()}
+    by_class: dict[str, JsonValue] = {name: told[name] for name in body.overall_by_class}
+    found: dict[str, JsonValue] = {
+        table.title: _table_details(table, body, by_table[table.title], minimum_rows, whole[table.one_class])
+        for table in tables
+    }
+    return {"overall": told[""], "overall_by_class": by_class, "tables": found}
 
 
-def table_details(
-    table: Table, body: FairnessBody, assessments: Sequence[Assessment], minimum_rows: int
+def _table_details(
+    table: Table, body: FairnessBody, assessments: Sequence[Assessment], minimum_rows: int, everybody: _Numbers
 ) -> dict[str, JsonValue]:
     """The counts, rates and ratios of each group, and the between-groups values.
 
@@ -59,7 +69,6 @@ def table_details(
     every metric's worst value over the same groups.
     """
     quantities = _quantities(body)
-    everybody = _numbers(body.whole(table.one_class), quantities)
     groups = [(group, _numbers(group, quantities)) for group in table.groups]
     filled = [numbers for group, numbers in groups if group.rows]
     reference = next((numbers for group, numbers in groups if group.levels == table.reference), None)
@@ -86,11 +95,7 @@ def table_details(
             for group, numbers in groups
         ],
         "between": between,
-        "metrics": {
-            name: text(_worst(filled, metric))
-            for name, metric in METRICS.items()
-            if metric.is_of_rates or set(metric.rates) <= set(quantities)
-        },
+        "metrics": _metrics(filled, quantities),
         "judged": [_judged(assessment, outcome) for assessment in assessments for outcome in assessment.outcomes],
         "one_class": table.one_class or None,
         "scores": None if body.axis is None else score_details(table, body.axis),
@@ -168,6 +173,19 @@ def _spread(values: Sequence[Fraction | None], whole: Fraction | None) -> dict[s
         "difference_to_overall": text(max(abs(value - whole) for value in known)),
         "ratio_to_overall": text(min(inward)) if inward else None,
     }
+
+
+def _metrics(groups: Sequence[_Numbers], quantities: Sequence[str]) -> dict[str, JsonValue]:
+    """Every metric's worst value over the groups; several are one comparison under different names."""
+    known: dict[tuple[str, tuple[str, ...]], str | None] = {}
+    found: dict[str, JsonValue] = {}
+    for name, metric in METRICS.items():
+        if metric.is_of_rates or set(metric.rates) <= set(quantities):
+            comparison = (metric.form, metric.rates)
+            if comparison not in known:
+                known[comparison] = text(_worst(groups, metric))
+            found[name] = known[comparison]
+    return found
 
 
 def _worst(groups: Sequence[_Numbers], metric: Metric) -> Fraction | None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from governance.types.results import CheckResult, CheckStatus, Measurement
 from governance.types.value import decimal_text, parse_value
 from policies.fairness.body import FairnessBody, Table
-from policies.fairness.details import overall, table_details, text
+from policies.fairness.details import numbers_in_full, text
 from policies.fairness.figures import interval, overall_figures, table_figures
 from policies.fairness.findings import findings
 from policies.fairness.metrics import METRICS
@@ -168,9 +168,5 @@ def _details(
         "rows": body.rows,
         "is_weighted": body.is_weighted,
         "from_counts": body.from_counts,
-        "overall": overall(body),
-        "overall_by_class": {name: overall(body, name) for name in body.overall_by_class},
-        "tables": {
-            table.title: table_details(table, body, by_table[table.title], params.minimum_rows) for table in tables
-        },
+        **numbers_in_full(body, by_table, tables, params.minimum_rows),
     }

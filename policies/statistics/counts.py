@@ -24,7 +24,10 @@ WeightText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,30}(\.[0-9]{1,1
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Rows, the sum of their weights and the sum of the squares of their weights; all equal without weights."""
+    """Rows, the sum of their weights and the sum of the squares of their weights; all equal without weights.
+
+    Without weights the two sums are one object, by which ``total`` knows it.
+    """
 
     rows: int = 0
     weight: Fraction = Fraction(0)
@@ -32,6 +35,11 @@ class Count:
 
     def __add__(self, other: "Count") -> "Count":
         return Count(self.rows + other.rows, self.weight + other.weight, self.squares + other.squares)
+
+
+def _unweighted(rows: int) -> Count:
+    weight = Fraction(rows)
+    return Count(rows, weight, weight)
 
 
 class CellCount(Value):
@@ -46,7 +54,7 @@ class CellCount(Value):
     def count(self) -> Count:
         """The cell as exact numbers."""
         if self.weight is None or self.squares is None:
-            return Count(self.rows, Fraction(self.rows), Fraction(self.rows))
+            return _unweighted(self.rows)
         return Count(self.rows, Fraction(self.weight), Fraction(self.squares))
 
 
@@ -78,5 +86,7 @@ def total(cells: Mapping[CellName, Count], names: Iterable[CellName] | None = No
     """The sum of the named cells, or of all."""
     wanted = cells.keys() if names is None else names
     counts = [cells[name] for name in sorted(wanted) if name in cells]
-    # Adding exact numbers is what judging spends its time on, and most sums are of one cell or two.
+    # Adding exact numbers is what judging spends its time on: most sums are of one cell, or of rows without weights.
+    if len(counts) > 1 and all(count.squares is count.weight for count in counts):
+        return _unweighted(sum(count.rows for count in counts))
     return sum(counts[1:], counts[0]) if counts else Count()
