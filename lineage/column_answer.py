@@ -175,8 +175,10 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     ways, is_cut = carried_by(stored, list(found.distances))
     passed = {one for held in ways.values() for way in held.values() for one in way}
     jobs = {hop.edge.job for hop in found.hops}
-    stored.nodes(sorted({dataset for dataset, _ in (*found.distances, *passed)} | jobs))
-    stored.schemas([dataset for dataset, _ in found.distances])
+    stored.describe(
+        sorted({dataset for dataset, _ in (*found.distances, *passed)} | jobs),
+        [dataset for dataset, _ in found.distances],
+    )
     names = _names_of(stored, {*found.distances, *passed})
     nodes = sorted(
         (_node(stored, names, (one, distance), ways.get(one, {})) for one, distance in found.distances.items()),

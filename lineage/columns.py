@@ -21,7 +21,7 @@ from lineage.graph import Direction
 from lineage.identity import stamp_after
 from lineage.links import EdgesMode, StoredLinks, statements
 from lineage.mapping import ColumnPair, PairIndex, pair_index
-from lineage.reading import Named, Reader, among, id_list, listed, names_by_id, until
+from lineage.reading import Named, Reader, among, answers, id_list, listed, names_by_id, names_query, until
 from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow
 
 AHEAD = 64
@@ -236,23 +236,37 @@ class StoredFields:
                 return True
         return path in self.types([dataset])[dataset]
 
+    def describe(self, nodes: Iterable[int], datasets: Iterable[int]) -> None:
+        """Read the names of nodes and the schemas of datasets at once."""
+        unnamed = [node for node in dict.fromkeys(nodes) if node and node not in self._names]
+        missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._schemas]
+        names = names_query(self.unit.dialect), {"ids": id_list(self.unit.dialect, unnamed)}
+        named, newest = answers(self.unit, names, self._newest_query(missing))
+        self._names.update((number, Named(namespace, name)) for number, namespace, name in named)
+        self._schemas.update({dataset: {} for dataset in missing} | self._newest(missing, newest))
+
     def schemas(self, datasets: Iterable[int]) -> Mapping[int, dict[str, str | None]]:
         """Path and type of each field in the newest schema of each dataset; empty where none was told."""
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._schemas]
         if missing:
-            self._schemas.update({dataset: {} for dataset in missing} | self._newest(missing))
+            (rows,) = answers(self.unit, self._newest_query(missing))
+            self._schemas.update({dataset: {} for dataset in missing} | self._newest(missing, rows))
         return self._schemas
 
-    def _newest(self, datasets: Sequence[int]) -> dict[int, dict[str, str | None]]:
-        """The newest schema of each dataset under any of its names."""
-        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
+    def _newest_query(self, datasets: Sequence[int]) -> tuple[Any, dict[str, Any]]:
+        """What asks for the schema of each dataset under each of its names, with its parameters."""
         dialect = self.unit.dialect
-        parameters: dict[str, Any] = {"ids": id_list(dialect, list(members))}
+        members = [member for dataset in datasets for member in self.aliases.members(dataset)]
+        parameters: dict[str, Any] = {"ids": id_list(dialect, members)}
         if self.as_of is not None:
             parameters["below"] = stamp_after(self.as_of)
-        query = _schema_query(dialect, self.as_of is not None)
+        return _schema_query(dialect, self.as_of is not None), parameters
+
+    def _newest(self, datasets: Sequence[int], rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, str | None]]:
+        """The newest schema of each dataset under any of its names."""
+        members = {member: dataset for dataset in datasets for member in self.aliases.members(dataset)}
         found: dict[int, tuple[bytes, bytes]] = {}
-        for node, fields, stamp in self.unit.session.connection().execute(query, parameters):
+        for node, fields, stamp in rows:
             owner = members[node]
             if fields is not None and (owner not in found or found[owner][0] < stamp):
                 found[owner] = (stamp, fields)

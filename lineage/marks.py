@@ -14,7 +14,7 @@ from lineage.aliases import Aliases
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.identity import stamp_after
 from lineage.labels import LABELS, description_in, location_in, owners_in, physical_name_in, source_in, tags_in
-from lineage.reading import Reader, id_list, listed
+from lineage.reading import Reader, answers, id_list, listed
 from lineage.tables import ActionRow, NodeRow
 
 
@@ -65,10 +65,13 @@ def marks_of(
     aliases.canonical(nodes)
     members = {member: node for node in nodes for member in aliases.members(node)}
     gathered = {node: _Gathered() for node in nodes}
+    asked = _parameters(unit, list(members), as_of)
+    queries = (query(unit.dialect, as_of is not None) for query in (_label_query, _act_query))
+    labelled, acts = answers(unit, *((query, asked) for query in queries))
     # The node itself comes first, so that its own description holds against that of an alias.
-    for member, key, content in sorted(_labels(unit, list(members), as_of), key=lambda row: row[0] not in gathered):
+    for member, key, content in sorted(_labels(unit, labelled), key=lambda row: row[0] not in gathered):
         gathered[members[member]].labels.setdefault(key, []).append(content)
-    for member, kind, content in _acts(unit, list(members), as_of):
+    for member, kind, content in acts:
         act = json.loads(content)
         gathered[members[member]].by_hand[(act["field"], act["tag"])] = kind == "tag.add"
     return {node: _marks(found) for node, found in gathered.items()}
@@ -93,28 +96,15 @@ def _first(values: Iterable[str | None]) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
-def _labels(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
-    """(node, key, content) of each label in force: one look into the index a node and key."""
-    connection, parameters = unit.session.connection(), _parameters(unit, nodes, as_of)
-    found = [
-        (node, key, text)
-        for node, *texts in connection.execute(_label_query(unit.dialect, as_of is not None), parameters)
-        for key, text in zip(LABELS, texts, strict=True)
-        if text
-    ]
+def _labels(unit: Reader, rows: Iterable[Sequence[Any]]) -> list[tuple[int, str, bytes]]:
+    """(node, key, content) of each label in force, from the rows of ``_label_query``."""
+    found = [(node, key, text) for node, *texts in rows for key, text in zip(LABELS, texts, strict=True) if text]
     if not found:
         return []
     wanted = {"ids": id_list(unit.dialect, sorted({text for _, _, text in found}))}
     contents: dict[int, bytes] = {}
-    contents.update((number, content) for number, content in connection.execute(_text_query(unit.dialect), wanted))
+    contents.update((number, content) for number, content in answers(unit, (_text_query(unit.dialect), wanted))[0])
     return [(node, key, contents[text]) for node, key, text in found]
-
-
-def _acts(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> list[tuple[int, str, bytes]]:
-    """(node, kind, content) of the tags that operators set and took away, in the order they did."""
-    query = _act_query(unit.dialect, as_of is not None)
-    rows = unit.session.connection().execute(query, _parameters(unit, nodes, as_of))
-    return [(node, kind, content) for node, kind, content in rows]
 
 
 def _parameters(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> dict[str, Any]:
@@ -124,7 +114,10 @@ def _parameters(unit: Reader, nodes: Sequence[int], as_of: datetime | None) -> d
 
 @cache
 def _label_query(dialect: str, has_instant: bool) -> Any:
-    """The latest text of each label of the listed nodes, by ``below`` where an instant is asked for; built once."""
+    """The latest text of each label of the listed nodes, by ``below`` where an instant is asked for.
+
+    One look into the index a node and key.
+    """
     latest = [
         sa.select(LabelRow.text_id)
         .where(
@@ -147,10 +140,11 @@ def _text_query(dialect: str) -> Any:
 
 @cache
 def _act_query(dialect: str, has_instant: bool) -> Any:
+    """The tags of the listed nodes that operators set and took away, in the order they did."""
     query = (
         sa.select(NodeRow.id, ActionRow.kind, ActionRow.content)
         .join(ActionRow, ActionRow.identity == NodeRow.identity)
-        .where(listed(dialect, NodeRow.id), ActionRow.kind.in_(("tag.add", "tag.remove")))
+        .where(listed(dialect, NodeRow.id), sa.or_(ActionRow.kind == "tag.add", ActionRow.kind == "tag.remove"))
         .order_by(ActionRow.id)
     )
     return query.where(ActionRow.done_at <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query

@@ -1,16 +1,18 @@
 """Small parts that every query of lineage uses: lists of ids, cuts in time, looking up a name."""
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import aliased
 
 from governance.database import ReadUnit, Unit
+from governance.sending import Statement, send
 from lineage.identity import NodeKind, node_identity
 from lineage.tables import DatasetVersionRow, NodeRow
 
@@ -73,6 +75,33 @@ def pairs(unit: Reader, statement: sa.Select[Any], parameters: dict[str, Any]) -
     return list(zip(first or (), second or (), strict=True))
 
 
+def answers(unit: Reader, *questions: tuple[Any, Mapping[str, Any]]) -> list[Sequence[Any]]:
+    """The rows that each statement gives for its parameters; on PostgreSQL in one round trip.
+
+    Each statement is built once, and neither spells a list out nor gives instants: what the driver takes and gives
+    is passed on as it is.
+    """
+    connection = unit.session.connection()
+    if unit.dialect == "sqlite" or len(questions) == 1:
+        return [connection.execute(statement, parameters).all() for statement, parameters in questions]
+    return send(connection, *(_spelled(statement, parameters) for statement, parameters in questions))
+
+
+def _spelled(statement: Any, parameters: Mapping[str, Any]) -> Statement:
+    text, values = _text(statement)
+    return Statement(text, {**values, **parameters})
+
+
+@cache
+def _text(statement: Any) -> tuple[str, Mapping[str, Any]]:
+    """A statement that is built once as PostgreSQL's driver takes it, and the values in it, which are no lists."""
+    compiled = statement.compile(dialect=_POSTGRESQL)
+    return str(compiled), compiled.params
+
+
+_POSTGRESQL: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+
+
 def until(column: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
     """The instant in ``column`` is at or before ``as_of``; true where no instant is asked for."""
     condition: sa.ColumnElement[bool] = sa.true() if as_of is None else column <= as_of
@@ -117,7 +146,8 @@ class Named(NamedTuple):
 
 
 @cache
-def _names(dialect: str) -> Any:
+def names_query(dialect: str) -> Any:
+    """Row id, namespace and name of each node that is listed as ``ids``; built once."""
     return sa.select(NodeRow.id, NodeRow.namespace, NodeRow.name).where(listed(dialect, NodeRow.id))
 
 
@@ -125,7 +155,7 @@ def names_by_id(unit: Reader, ids: Sequence[int]) -> dict[int, Named]:
     """The names of the nodes with these row ids."""
     if not ids:
         return {}
-    rows = unit.session.connection().execute(_names(unit.dialect), {"ids": id_list(unit.dialect, ids)})
+    (rows,) = answers(unit, (names_query(unit.dialect), {"ids": id_list(unit.dialect, ids)}))
     return {number: Named(namespace, name) for number, namespace, name in rows}
 
 

@@ -8,14 +8,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import aliased
 
 from governance.database import Unit
-from governance.sending import Statement, send
 from lineage.fact_tables import LabelRow, RenameRow, SearchRow, SymlinkRow, TextRow
 from lineage.mapping import pair_index
-from lineage.reading import id_list, listed, newest_schema
+from lineage.reading import answers, id_list, listed, newest_schema
 from lineage.search_parts import LABELLED, Known, Parts, schema_digest
 from lineage.tables import ActionRow, FlowEdgeRow, MappingRow, NodeRow
 
@@ -31,7 +29,7 @@ def held(unit: Unit, nodes: Sequence[int]) -> tuple[Names, "Rare", list[Known]]:
     ids = {"ids": id_list(unit.dialect, nodes)}
     questions = [(_locked(unit.dialect), ids), (_any_rare(unit.dialect), ids)]
     questions.append((_label_ids(unit.dialect), {**ids, "schemas": ids["ids"]}))
-    names, (rare,), rows = _answers(unit, *questions)
+    names, (rare,), rows = answers(unit, *questions)
     return _named(names), Rare(*map(bool, rare)), [_known(row) for row in rows]
 
 
@@ -128,31 +126,8 @@ def tags_by_hand(unit: Unit, nodes: Sequence[int]) -> dict[int, dict[tuple[str, 
 
 def _rows(unit: Unit, statement: Any, ids: Sequence[int], **parameters: str) -> list[Any]:
     parameters["ids"] = id_list(unit.dialect, ids)
-    (rows,) = _answers(unit, (statement, parameters))
+    (rows,) = answers(unit, (statement, parameters))
     return list(rows)
-
-
-def _answers(unit: Unit, *questions: tuple[Any, Mapping[str, str]]) -> list[Sequence[Any]]:
-    """The rows that each statement gives for its parameters; on PostgreSQL in one round trip."""
-    connection = unit.session.connection()
-    if unit.dialect == "sqlite" or len(questions) == 1:
-        return [connection.execute(statement, parameters).all() for statement, parameters in questions]
-    return send(connection, *(_spelled(statement, parameters) for statement, parameters in questions))
-
-
-def _spelled(statement: Any, parameters: Mapping[str, str]) -> Statement:
-    text, values = _text(statement)
-    return Statement(text, {**values, **parameters})
-
-
-@cache
-def _text(statement: Any) -> tuple[str, Mapping[str, Any]]:
-    """A statement that is built once as PostgreSQL's driver takes it, and the values in it, which are no lists."""
-    compiled = statement.compile(dialect=_POSTGRESQL)
-    return str(compiled), compiled.params
-
-
-_POSTGRESQL: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
 
 def _named(rows: Sequence[Any]) -> Names:
