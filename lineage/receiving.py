@@ -118,16 +118,23 @@ def parse_event(body: bytes) -> Event:
 
 
 def _shape(body: bytes) -> _Shape | None:
-    """The event, where it has the usual members alone, each once and spelled as briefly as JSON can.
+    """The event, where it has the usual members alone, each once and spelled as briefly as JSON can, spaces apart.
 
     The encoder spells texts as briefly as can be and leaves facets as they are. So what it gives is as long as the body
     only where no member came twice, since of those the decoder keeps one, and nothing was spelled in another way.
     """
     try:
         shape = _DECODER.decode(body)
+        spelled = msgspec.json.encode(shape)
+        is_whole = len(spelled) == len(body) or _length(spelled) == _length(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    return shape if len(msgspec.json.encode(shape)) == len(body) else None
+    return shape if is_whole else None
+
+
+def _length(spelled: bytes) -> int:
+    """How long the JSON is without spaces between its tokens."""
+    return len(msgspec.json.format(spelled, indent=-1))
 
 
 def _from_parts(shape: _Shape, body: bytes) -> Event | None:
@@ -178,10 +185,11 @@ def _part(facets: Raw | UnsetType, depth: int) -> tuple[Mapping[str, Any], bytes
 
 
 def _read(spelled: bytes, depth: int) -> dict[str, Any] | None:
-    """The facets, where they are spelled as the encoder does, and so no member comes twice; None otherwise."""
+    """The facets, where the encoder spells them so, spaces apart, and so no member comes twice; None otherwise."""
     try:
         value = msgspec.json.decode(spelled)
-        is_same = msgspec.json.encode(value) == spelled
+        again = msgspec.json.encode(value)
+        is_same = again == spelled or again == msgspec.json.format(spelled, indent=-1)
     except (msgspec.DecodeError, UnicodeError, OverflowError, RecursionError):
         return None
     if not is_same or not isinstance(value, dict):
