@@ -37,8 +37,12 @@ def may_be_seen(unit: Reader) -> list[sa.ColumnElement[bool]]:
     """Conditions that every event fulfils which the unit sees: that of a run is of a job that is seen."""
     if unit.sight.is_whole:
         return []
-    runs = sa.select(RunRow.identity).join(NodeRow, NodeRow.id == RunRow.job_id).where(*seen(unit))
-    return [sa.or_(EventRow.run_identity.is_(None), EventRow.run_identity.in_(runs))]
+    return [sa.or_(EventRow.run_identity.is_(None), EventRow.run_identity.in_(seen_runs(unit)))]
+
+
+def seen_runs(unit: Reader) -> sa.Select[bytes]:
+    """The identities of the runs of jobs that the unit sees."""
+    return sa.select(RunRow.identity).join(NodeRow, NodeRow.id == RunRow.job_id).where(*seen(unit))
 
 
 def run_is_seen(unit: Reader, run_id: str) -> bool:

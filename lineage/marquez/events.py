@@ -1,5 +1,6 @@
 """Stored events in lists: as they were taken, newest or oldest first."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,11 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from governance.canonical import read_json
+from lineage.event_sight import seen_runs
 from lineage.identity import namespace_identity
 from lineage.marquez.pages import Keys, Page
+from lineage.marquez.sight import seen_part
 from lineage.reading import Reader
 from lineage.tables import EventRow, PayloadRow
 
@@ -25,8 +29,11 @@ class EventFilter:
 
 
 def event_keys(unit: Reader, wanted: EventFilter, page: Page) -> Keys:
-    """The events of a page by their time; at equal times by the order in which they were taken."""
-    conditions: list[Any] = []
+    """The events of a page by their time; at equal times by the order in which they were taken.
+
+    Whoever does not see everything is told of those of runs of jobs that he sees.
+    """
+    conditions: list[Any] = [] if unit.sight.is_whole else [EventRow.run_identity.in_(seen_runs(unit))]
     if wanted.namespace is not None:
         conditions.append(EventRow.namespace_identity == namespace_identity(wanted.namespace))
     if wanted.only_runs:
@@ -46,7 +53,10 @@ def event_keys(unit: Reader, wanted: EventFilter, page: Page) -> Keys:
 
 
 def event_bodies(unit: Reader, events: Sequence[int]) -> Iterator[bytes]:
-    """The bytes of each event, one at a time; of one that was pruned, its residue."""
+    """The bytes of each event, one at a time; of one that was pruned, its residue.
+
+    With ``{"hidden": true}`` in place of each object that names what the unit does not see.
+    """
     for number in events:
         body: bytes = unit.session.scalars(sa.select(PayloadRow.body).where(PayloadRow.event_id == number)).one()
-        yield body
+        yield body if unit.sight.is_whole else json.dumps(seen_part(read_json(body), unit.sight)).encode("ascii")

@@ -21,17 +21,18 @@ def seen_facets(facets: Mapping[str, Any], sight: Sight) -> dict[str, Any]:
     An object names what its ``namespace`` and ``name`` (or ``dataset``) say, or those of its ``job``. Other texts, such
     as queries and descriptions, are said of whoever carries the facet and stay.
     """
-    return dict(facets) if sight.is_whole else {key: _shown(facet, sight) for key, facet in facets.items()}
+    return dict(facets) if sight.is_whole else {key: seen_part(facet, sight) for key, facet in facets.items()}
 
 
-def _shown(value: Any, sight: Sight) -> Any:
+def seen_part(value: Any, sight: Sight) -> Any:
+    """A part of an event, or all of it, as ``seen_facets`` shows what is in it."""
     if isinstance(value, list):
-        return [_shown(item, sight) for item in value]
+        return [seen_part(item, sight) for item in value]
     if not isinstance(value, dict):
         return value
     if _is_hidden(value, sight) or _is_hidden(value.get("job"), sight):
         return HIDDEN
-    return {key: _shown(item, sight) for key, item in value.items()}
+    return {key: seen_part(item, sight) for key, item in value.items()}
 
 
 def _is_hidden(value: Any, sight: Sight) -> bool:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from governance.clock import rfc3339
 from governance.errors import InputRefused
+from lineage.event_sight import seen_runs
 from lineage.identity import NodeKind
 from lineage.marquez.pages import is_deleted
 from lineage.marquez.places import source_births
 from lineage.reading import Reader, seen
-from lineage.tables import EventRow, NodeRow, RunRow
+from lineage.tables import EventRow, NodeRow
 
 Period = Literal["DAY", "WEEK"]
 Asset = Literal["jobs", "datasets", "sources"]
@@ -58,7 +59,8 @@ def _zone(name: str) -> ZoneInfo:
 def event_counts(unit: Reader, period: Period, zone: str) -> list[dict[str, Any]]:
     """Events of each type by the time they tell, interval by interval."""
     spans = intervals(period, zone, unit.now)
-    of_seen = [] if unit.sight.is_whole else [EventRow.run_identity.in_(_seen_runs(unit))]
+    # Only events of runs have a type.
+    of_seen = [] if unit.sight.is_whole else [EventRow.run_identity.in_(seen_runs(unit))]
     counts = [
         sa.select(sa.literal(place), EventRow.event_type, sa.func.count())
         .where(*of_seen, EventRow.event_time >= start, EventRow.event_time < end, EventRow.event_type.in_(_TYPES))
@@ -71,11 +73,6 @@ def event_counts(unit: Reader, period: Period, zone: str) -> list[dict[str, Any]
         {**_span(span), **{name: counted.get((place, name), 0) for name in _TYPES.values()}}
         for place, span in enumerate(spans)
     ]
-
-
-def _seen_runs(unit: Reader) -> sa.Select[bytes]:
-    """The runs of jobs that the unit sees; only events of runs have a type."""
-    return sa.select(RunRow.identity).join(NodeRow, NodeRow.id == RunRow.job_id).where(*seen(unit))
 
 
 def asset_counts(unit: Reader, asset: Asset, period: Period, zone: str) -> list[dict[str, Any]]:

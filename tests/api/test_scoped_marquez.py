@@ -210,6 +210,24 @@ def test_statistics_count_what_is_seen(told: Service, narrow: dict[str, str]) ->
         assert numbers[0] == seen < numbers[1], asset
 
 
+def test_run_events_are_those_of_jobs_that_are_seen(told: Service, narrow: dict[str, str]) -> None:
+    parent = {"parent": facet(run={"runId": run_id(1)}, job={"namespace": "batch", "name": "hr-export"})}
+    inputs = [secret_of("salaries"), dataset("features")]
+    send(told, run_event("FAIL", 9, job="train", run=run_id(9), run_facets=parent, inputs=inputs))
+    found = get(told, "/api/v1/events/lineage", narrow)
+    assert ([event["job"]["name"] for event in found["events"]], found["totalCount"]) == (["train", "train"], 2)
+    assert (found["events"][0]["inputs"][0], found["events"][0]["inputs"][1]["name"]) == ({"hidden": True}, "features")
+    assert found["events"][0]["run"]["facets"]["parent"] == {"hidden": True}
+    assert run_id(1) not in str(found)
+    assert get(told, "/api/v1/events/lineage", narrow, limit=1, offset=1)["events"] == found["events"][1:]
+    assert get(told, "/api/v1/events/lineage", {})["totalCount"] == 4
+
+
+def test_an_event_of_a_run_that_was_another_jobs_before_is_hidden_whole(told: Service, narrow: dict[str, str]) -> None:
+    send(told, *(run_event("OTHER", at, job=job, run=run_id(9)) for at, job in ((9, "board"), (10, "train"))))
+    assert {"hidden": True} in get(told, "/api/v1/events/lineage", narrow)["events"]
+
+
 def test_a_whole_key_pays_for_no_scopes(told: Service) -> None:
     statements: list[str] = []
     sa.event.listen(told.state.database.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))

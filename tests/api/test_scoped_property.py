@@ -62,7 +62,7 @@ def random_events(chance: random.Random, tag: str) -> list[dict[str, Any]]:
 
 def questions(names: list[tuple[str, str, str]], runs: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every question of a narrowed key about each of the nodes and runs, and the lists."""
-    for path in ("namespaces", "jobs", "sources", "tags", "search"):
+    for path in ("namespaces", "jobs", "sources", "tags", "search", "events/lineage"):
         yield f"/api/v1/{path}", {"limit": 1000, "q": ""}
     for path in ("/v1/lineage/search", "/v1/lineage/tags", "/v1/lineage/serving"):
         yield path, {"limit": 1000}
