@@ -195,7 +195,10 @@ def add_measurement(
 def measurements(
     unit: AnyUnit, *, manifest_digest: str, check: str, version: str, measured_with: dict[str, object]
 ) -> list[MeasurementRow]:
-    """Measurements of a manifest by one check, taken with these parameters, newest first."""
+    """Measurements of a manifest by one check, taken with these parameters, newest first.
+
+    A transaction that writes finds those that it found at first.
+    """
     asked = {"manifest": manifest_digest, "check": check, "version": version, "with_": digest(measured_with)}
     return unit.once((MeasurementRow, *asked.values()), lambda: _measured(unit, asked) or None) or []
 
