@@ -79,7 +79,12 @@ def graph(
         return
     nodes: Sequence[dict[str, Any]] = answer["nodes"]
     rows = [
-        [_label(nodes[edge["from"]]), _label(nodes[edge["to"]]), str(edge["run_count"]), edge["last_seen"]]
+        [
+            _label(nodes[edge["from"]]),
+            _label(nodes[edge["to"]]),
+            str(edge.get("run_count", "-")),
+            edge.get("last_seen", "-"),
+        ]
         for edge in answer["edges"]
     ]
     print_table(f"{len(nodes)} nodes around {namespace} {name}", ("from", "to", "runs", "last seen"), rows)
@@ -88,6 +93,8 @@ def graph(
 
 
 def _label(node: dict[str, Any]) -> str:
+    if node.get("hidden"):
+        return f"{node['kind']} (hidden)"
     return f"{node['kind']} {node['namespace']} {node['name']}"
 
 

@@ -32,14 +32,13 @@ def columns(
         return
     nodes: Sequence[Mapping[str, Any]] = answer["nodes"]
     rows = [
-        [_field(nodes[edge["from"]]), _field(nodes[edge["to"]]), _how(edge), (edge["job"] or {}).get("name", "-")]
-        for edge in answer["edges"]
+        [_field(nodes[edge["from"]]), _field(nodes[edge["to"]]), _how(edge), _job(edge)] for edge in answer["edges"]
     ]
     print_table(f"{len(nodes)} fields around {namespace} {name}", ("from", "to", "how", "job"), rows)
     marks = [
         [_field(node), mark.get("tag") or mark["category"], _field(mark["from"]) if mark["derived"] else "-"]
         for node in nodes
-        for mark in (*node["tags"], *node["categories"])
+        for mark in (*node.get("tags", ()), *node.get("categories", ()))
     ]
     if marks:
         print_table("what they carry", ("field", "tag or category", "from"), marks)
@@ -109,11 +108,19 @@ def _ask(url: str, key: str | None, path: str, **asked: Any) -> dict[str, Any]:
 
 
 def _field(names: Mapping[str, Any]) -> str:
+    if names.get("hidden"):
+        return "(hidden)"
     return f"{names['name']}.{names['field'] or '*'}"
+
+
+def _job(edge: Mapping[str, Any]) -> str:
+    job: Mapping[str, Any] = edge.get("job") or {}
+    return "(hidden)" if job.get("hidden") or edge.get("hidden") else str(job.get("name", "-"))
 
 
 def _how(edge: Mapping[str, Any]) -> str:
     parts = [
-        f"{part['subtype'] or part['type']}{' masked' if part['masking'] else ''}" for part in edge["transformations"]
+        f"{part['subtype'] or part['type']}{' masked' if part['masking'] else ''}"
+        for part in edge.get("transformations", ())
     ]
     return ", ".join(parts) or "-"

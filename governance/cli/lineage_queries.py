@@ -44,7 +44,9 @@ def impact(
         return
     answer = _ask(url, key, "/v1/lineage/impact", asked)
     columns = ("distance", "kind", "type", "namespace", "name", "owners", "tags", "latest_run_state")
-    rows = [[_cell(node[column]) for column in columns] for node in answer["nodes"]]
+    hidden = {"name": "(hidden)"}
+    shown = [{**node, **hidden} if node.get("hidden") else node for node in answer["nodes"]]
+    rows = [[_cell(node.get(column)) for column in columns] for node in shown]
     _show(answer, f"{len(rows)} nodes reached from {namespace} {name}", columns, rows, as_json=as_json)
 
 
@@ -71,7 +73,11 @@ def paths(
     answer = _ask(url, key, "/v1/lineage/paths", asked)
     nodes: Sequence[Asked] = answer["nodes"]
     rows = [
-        [path["direction"], str(len(path["nodes"])), " > ".join(str(nodes[place]["name"]) for place in path["nodes"])]
+        [
+            path["direction"],
+            str(len(path["nodes"])),
+            " > ".join(str(nodes[place].get("name", "(hidden)")) for place in path["nodes"]),
+        ]
         for path in answer["paths"]
     ]
     title = f"{len(rows)} paths from {name} to {to_name}"
@@ -105,7 +111,8 @@ def diff(
         ["version", f"{item['namespace']} {item['name']}: {_cell(item['before'])} > {_cell(item['after'])}"]
         for item in answer["versions_changed"]
     ]
-    _show(answer, f"{len(rows)} differences", ("what", "where"), rows, as_json=as_json)
+    title = f"{len(rows)} differences" + (f", {answer['hidden']} more are hidden" if answer.get("hidden") else "")
+    _show(answer, title, ("what", "where"), rows, as_json=as_json)
 
 
 def runs(
@@ -169,7 +176,7 @@ def evidence(
     """Show what the lineage of a model version rests on: linked, observed or reproducible."""
     asked = {"namespace": namespace, "name": name, "version": version, "as_of": as_of}
     answer = _ask(url, key, "/v1/lineage/evidence", asked)
-    rows = [[_cell(link["level"]), link["from"], link["to"], _cell(link["reason"])] for link in answer["links"]]
+    rows = [[_cell(link["level"]), link["from"], link["to"], _cell(link.get("reason"))] for link in answer["links"]]
     title = f"level: {_cell(answer['level'])}"
     _show(answer, title, ("level", "from", "to", "why no higher"), rows, as_json=as_json)
 
@@ -238,6 +245,8 @@ def _named(node: Asked) -> str:
 
 
 def _of_run(node: Asked) -> str:
+    if node.get("hidden"):
+        return f"{node['kind']} (hidden)"
     if node["kind"] == "run":
         return f"run {node['run_id']} of {node['job']['name']} ({node['state']})"
     return f"{node['namespace']} {node['name']} @ {_cell(node['version'])}"

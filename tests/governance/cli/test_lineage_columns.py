@@ -18,15 +18,20 @@ from tests.support.service import key_for, settings_for
 
 
 @pytest.fixture(scope="module")
-def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The database of the service."""
+    folder = tmp_path_factory.mktemp("columns")
+    shutil.copy(sqlite_template, folder / "assay.db")
+    return f"sqlite:///{folder / 'assay.db'}"
+
+
+@pytest.fixture(scope="module")
+def service(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The options that lead to a service with two jobs and a tag."""
     from api.app import create_app
 
-    folder = tmp_path_factory.mktemp("columns")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    url = f"sqlite:///{folder / 'assay.db'}"
     key = key_for(url, "ci")
-    with serving(create_app(settings_for(folder / "home", url))) as address:
+    with serving(create_app(settings_for(tmp_path_factory.mktemp("home"), url))) as address:
         with Client(address, key) as client:
             assert client.send_events(bodies(*CHAIN, tagged("a", 0, x="pii")))["status"] == "success"
         yield ["--url", address, "--key", key]
@@ -63,3 +68,14 @@ def test_nodes_are_found_by_words(service: list[str]) -> None:
     page = read(service, "search", "lake", "--limit", "1", "--sort", "name")
     following = read(service, "search", "lake", "--limit", "1", "--sort", "name", "--cursor", page["next_cursor"])
     assert [row["name"] for row in (*page["results"], *following["results"])] == ["a", "b"]
+
+
+def test_what_is_hidden_is_shown_as_that(service: list[str], url: str) -> None:
+    key = key_for(url, "ci", scopes=[f"{LAKE}/b", f"{LAKE}/c"], name="narrow")
+    narrow = [*service[:3], key]
+    for words in (("columns", "b", "--namespace", LAKE), ("tagged", "--tag", "pii")):
+        shown = say(narrow, *words)
+        assert "(hidden)" in shown, words
+        assert "a.x" not in shown, words
+        assert "job1" not in shown, words
+    assert "(hidden)" not in say(service, "columns", "b", "--namespace", LAKE)

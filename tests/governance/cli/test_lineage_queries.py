@@ -11,19 +11,24 @@ from typer.testing import CliRunner, Result
 
 from governance.cli import app
 from governance.client import Client
-from tests.lineage.material import bodies, dataset, facet, run_event, run_id, versioned
+from tests.lineage.material import at, bodies, dataset, facet, run_event, run_id, versioned
 from tests.support.producers import serving
 from tests.support.service import key_for, settings_for
 
 
 @pytest.fixture(scope="module")
-def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The database of the service."""
+    folder = tmp_path_factory.mktemp("queries")
+    shutil.copy(sqlite_template, folder / "assay.db")
+    return f"sqlite:///{folder / 'assay.db'}"
+
+
+@pytest.fixture(scope="module")
+def service(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The options that lead to a service with two trainings and a deployment."""
     from api.app import create_app
 
-    folder = tmp_path_factory.mktemp("queries")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    url = f"sqlite:///{folder / 'assay.db'}"
     deployment = {"assay_deployment": facet(environment="prod", revision="1", decisionId="d-1")}
     tagged = dataset("raw", tags={"tags": [{"key": "pii", "value": "true", "source": "USER"}]})
     events = [
@@ -33,10 +38,17 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     ]
     key = key_for(url, "ci")
     # Nothing works beside the commands: what a task logs in this process would stand among what they print.
-    with serving(create_app(settings_for(folder / "home", url, work={"engine": "none"}))) as address:
+    with serving(create_app(settings_for(tmp_path_factory.mktemp("home"), url, work={"engine": "none"}))) as address:
         with Client(address, key) as client:
             assert client.send_events(bodies(*events))["status"] == "success"
         yield ["--url", address, "--key", key]
+
+
+@pytest.fixture(scope="module")
+def narrow(service: list[str], url: str) -> list[str]:
+    """The options of a key that sees the data of the same service, and none of its jobs."""
+    key = key_for(url, "ci", scopes=["s3://lake/raw", "s3://lake/model"], name="narrow")
+    return [*service[:3], key]
 
 
 def run(*arguments: str) -> Result:
@@ -87,3 +99,22 @@ def test_what_serves_its_evidence_and_findings_are_shown(service: list[str]) -> 
 def test_a_cut_answer_says_so(service: list[str]) -> None:
     cut = run("paths", "raw", *LAKE, "--to-name", "serve", "--to-namespace", "batch", "--depth", "1", *service)
     assert "cut" in cut.stderr
+
+
+def test_what_is_hidden_is_shown_as_that(service: list[str], narrow: list[str]) -> None:
+    of_raw = ("raw", *LAKE)
+    for words in (
+        ("impact", *of_raw),
+        ("graph", *of_raw),
+        ("paths", *of_raw, "--to-name", "model", "--to-namespace", "s3://lake"),
+        ("diff", *of_raw, "--as-of", at(0), "--direction", "downstream"),
+        ("evidence", "model", *LAKE),
+    ):
+        shown, whole = (run(*words, *options).stdout for options in (narrow, service))
+        assert "hidden" in shown, words
+        assert "train" not in shown, words
+        assert "hidden" not in whole, words
+    assert (
+        run("diff", *of_raw, "--as-of", at(0), "--direction", "downstream", *narrow).stdout.count("more are hidden")
+        == 1
+    )
