@@ -1,14 +1,17 @@
 """Every planned check as the decision counts it: found evidence judged, missing evidence named."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from audits import store
 from audits.plan import Planned, pick, plan
 from audits.schemas import with_documents
 from audits.tables import EvaluationRow, MeasurementRow
-from governance.check import Facts
+from governance.canonical import canonical, read_json
+from governance.check import Check, Facts, Params
 from governance.database import Unit
 from governance.errors import AssayError
 from governance.types.decision import CheckOutcome
@@ -82,7 +85,7 @@ def outcome(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> Check
     digest: str | None = None
     if row is not None:
         digest = row.digest
-        result = _hiding(case.facts, _judged(planned, store.fetch(unit, row.digest, Measurement)))
+        result = _hiding(case.facts, _judged_as_stored(planned, store.body_of(unit, row.digest)))
     elif planned.check.place == "inline":
         result, digest = _inline(unit, case, planned)
     else:
@@ -99,6 +102,41 @@ def outcome(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> Check
         collected_at=row.collected_at if row else now if digest else None,
         signer=row.signer if row else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A stored measurement, by its bytes, and the check and parameters that it is judged by."""
+
+    check: Check[Any]
+    asked: bytes
+    body: bytes
+    params: Params = field(compare=False)
+
+
+def _judged_as_stored(planned: Planned, body: bytes) -> CheckResult:
+    """The result of a measurement that was read back.
+
+    Judging is pure, so that what was judged before is not judged again when a pipeline asks once more, or asks for
+    another environment; the bytes are read from the database each time.
+    """
+    question = _Question(planned.check, canonical(planned.params.document()), body, planned.params)
+    answer = _answer if len(body) > _LARGE else _remembered_answer
+    try:
+        return answer(question)
+    except AssayError as fault:
+        return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
+
+
+_LARGE = 128 * 1024
+"""Bytes of a measurement whose result is not kept, so that those that are fit in memory."""
+
+
+def _answer(question: _Question) -> CheckResult:
+    return question.check.judge(Measurement.model_validate(read_json(question.body)), question.params)
+
+
+_remembered_answer = lru_cache(maxsize=64)(_answer)
 
 
 def _judged(planned: Planned, measurement: Measurement) -> CheckResult:
