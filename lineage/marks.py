@@ -14,7 +14,7 @@ from lineage.aliases import Aliases
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.identity import stamp_after
 from lineage.labels import LABELS, description_in, location_in, owners_in, physical_name_in, source_in, tags_in
-from lineage.reading import Reader, answers, id_list, listed
+from lineage.reading import Reader, answers, id_list, listed, seen
 from lineage.tables import ActionRow, NodeRow
 
 
@@ -148,3 +148,13 @@ def _act_query(dialect: str, has_instant: bool) -> Any:
         .order_by(ActionRow.id)
     )
     return query.where(ActionRow.done_at <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query
+
+
+def seen_texts(unit: Reader, key: str) -> Iterable[bytes]:
+    """The texts that the label ``key`` ever had, of the nodes that the unit sees; in no order."""
+    labelled = (
+        sa.select(LabelRow.text_id)
+        .join(NodeRow, NodeRow.id == LabelRow.node_id)
+        .where(LabelRow.key == key, LabelRow.text_id != 0, *seen(unit))
+    )
+    return unit.session.scalars(sa.select(TextRow.content).where(TextRow.id.in_(labelled)))

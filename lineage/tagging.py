@@ -20,7 +20,7 @@ from lineage.graph import Bounds
 from lineage.identity import stamp_after
 from lineage.labels import tags_in
 from lineage.mapping import touches
-from lineage.marks import marks_of
+from lineage.marks import marks_of, seen_texts
 from lineage.reading import Reader, among, id_list, listed, seen
 from lineage.tables import ActionRow, NodeRow
 
@@ -81,19 +81,13 @@ def all_tags(unit: Reader) -> list[tuple[str, str | None]]:
 
 def seen_tags(unit: Reader) -> set[str]:
     """The tags that events or operators ever said of what the unit sees."""
-    labelled = (
-        sa.select(LabelRow.text_id)
-        .join(NodeRow, NodeRow.id == LabelRow.node_id)
-        .where(LabelRow.key == "tags", LabelRow.text_id != 0, *seen(unit))
-    )
-    texts = unit.session.scalars(sa.select(TextRow.content).where(TextRow.id.in_(labelled)))
     by_hand = (
         sa.select(ActionRow.content)
         .join(NodeRow, NodeRow.identity == ActionRow.identity)
         .where(ActionRow.kind == "tag.add", *seen(unit))
     )
     set_by_hand = {json.loads(content)["tag"] for content in unit.session.scalars(by_hand)}
-    return {tag[1] for text in texts for tag in tags_in(text)} | set_by_hand
+    return {tag[1] for text in seen_texts(unit, "tags") for tag in tags_in(text)} | set_by_hand
 
 
 def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[Carried]]:

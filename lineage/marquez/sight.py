@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from governance.types.sight import Sight
 from lineage.asserted import names_of
-from lineage.fact_tables import LabelRow, TextRow
 from lineage.labels import source_in
+from lineage.marks import seen_texts
 from lineage.reading import Reader, among, in_scopes, seen
 from lineage.tables import NamespaceRow, NodeRow, RunRow
 
@@ -62,10 +62,4 @@ def seen_namespaces(unit: Reader) -> list[sa.ColumnElement[bool]]:
 
 def told_sources(unit: Reader) -> set[str]:
     """The sources that were ever told of datasets that the unit sees."""
-    labelled = (
-        sa.select(LabelRow.text_id)
-        .join(NodeRow, NodeRow.id == LabelRow.node_id)
-        .where(LabelRow.key == "dataSource", LabelRow.text_id != 0, *seen(unit))
-    )
-    contents = unit.session.scalars(sa.select(TextRow.content).where(TextRow.id.in_(labelled)))
-    return {name for name, _ in map(source_in, contents) if name is not None}
+    return {name for name, _ in map(source_in, seen_texts(unit, "dataSource")) if name is not None}

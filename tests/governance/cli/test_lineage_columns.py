@@ -1,9 +1,7 @@
 """``assay lineage columns, tagged, search`` as a program, against a service."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +13,6 @@ from tests.lineage.material import bodies
 from tests.lineage.test_columns import CHAIN, LAKE, tagged
 from tests.support.producers import serving
 from tests.support.service import key_for, settings_for
-
-
-@pytest.fixture(scope="module")
-def url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The database of the service."""
-    folder = tmp_path_factory.mktemp("columns")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    return f"sqlite:///{folder / 'assay.db'}"
 
 
 @pytest.fixture(scope="module")

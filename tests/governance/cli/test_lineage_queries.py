@@ -1,7 +1,6 @@
 """The questions of ``assay lineage`` as a program, against a service."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,6 @@ from governance.client import Client
 from tests.lineage.material import at, bodies, dataset, facet, run_event, run_id, versioned
 from tests.support.producers import serving
 from tests.support.service import key_for, settings_for
-
-
-@pytest.fixture(scope="module")
-def url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The database of the service."""
-    folder = tmp_path_factory.mktemp("queries")
-    shutil.copy(sqlite_template, folder / "assay.db")
-    return f"sqlite:///{folder / 'assay.db'}"
 
 
 @pytest.fixture(scope="module")
