@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -16,8 +15,8 @@ from lineage.identity import name_fault, stamp_after
 from lineage.links import EdgesMode, StoredLinks
 from lineage.mapping import Part, Transformation
 from lineage.neighbourhood import DEFAULT_NODE_LIMIT, Directions
-from lineage.reading import among, find_node, id_list, listed
-from lineage.tables import FlowRow, NodeRow, RunRow
+from lineage.reading import among, find_node
+from lineage.tables import FlowRow, NodeRow
 from lineage.tagging import Carried, carried_by
 
 
@@ -174,11 +173,13 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     found = walk_fields(FieldHops(stored, counts), starts, query.directions, bounds)
     ways, is_cut = carried_by(stored, list(found.distances))
     passed = {one for held in ways.values() for way in held.values() for one in way}
-    jobs = {hop.edge.job for hop in found.hops}
-    stored.describe(
-        sorted({dataset for dataset, _ in (*found.distances, *passed)} | jobs),
+    latest = _latest_runs(stored, list(dict.fromkeys(hop.edge for hop in found.hops)))
+    run_ids = stored.describe(
+        sorted({dataset for dataset, _ in (*found.distances, *passed)} | {hop.edge.job for hop in found.hops}),
         [dataset for dataset, _ in found.distances],
+        [run for _, run in latest.values()],
     )
+    runs = {edge: (stamp, run_ids[run]) for edge, (stamp, run) in latest.items() if run in run_ids}
     names = _names_of(stored, {*found.distances, *passed})
     nodes = sorted(
         (_node(stored, names, (one, distance), ways.get(one, {})) for one, distance in found.distances.items()),
@@ -188,7 +189,7 @@ def column_graph(stored: StoredFields, starts: Sequence[Field], query: ColumnQue
     return ColumnGraph(
         starts=tuple(sorted(places[start] for start in set(starts) if start in places)),
         nodes=tuple(nodes),
-        edges=_edges(stored, found, places),
+        edges=_edges(stored, found, places, runs),
         frontier=tuple(sorted(places[one] for one in found.frontier)),
         marks_truncated=is_cut,
     )
@@ -237,12 +238,13 @@ def carried_marks(
     return tuple(sorted(marks, key=lambda mark: (len(mark.way) > 1, mark.kind, mark.key, mark.value or "", mark.way)))
 
 
-def _edges(stored: StoredFields, found: FieldWalk, places: dict[Field, int]) -> tuple[ColumnEdge, ...]:
+def _edges(
+    stored: StoredFields, found: FieldWalk, places: dict[Field, int], runs: Mapping[FlowEdge, tuple[bytes, str]]
+) -> tuple[ColumnEdge, ...]:
     """The edges: one for each way of going from field to field in one job, whatever else its facets said."""
     joined: dict[tuple[int, int, int, tuple[Part, ...]], list[Hop]] = {}
     for hop in found.hops:
         joined.setdefault((places[hop.source], places[hop.target], hop.edge.job, hop.pair.parts), []).append(hop)
-    runs = _latest_runs(stored, list(dict.fromkeys(hop.edge for hop in found.hops)))
     jobs: dict[int, tuple[str, str]] = {0: ("", ""), **stored.nodes({hop.edge.job for hop in found.hops})}
     ordered = sorted(joined, key=lambda key: (key[0], key[1], jobs[key[2]], _spelled(key[3])))
     return tuple(_edge(key, joined[key], jobs, runs) for key in ordered)
@@ -275,22 +277,11 @@ def _spelled(parts: tuple[Part, ...]) -> list[list[str]]:
     return [[type_ or "", subtype or "", said or "", str(masking)] for type_, subtype, said, masking in parts]
 
 
-@cache
-def _run_query(dialect: str) -> Any:
-    return sa.select(RunRow.id, RunRow.run_id).where(listed(dialect, RunRow.id))
-
-
-def _latest_runs(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEdge, tuple[bytes, str]]:
-    """(stamp, run id) of the latest run behind each flow, as of the question's instant."""
-    unit = stored.unit
+def _latest_runs(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEdge, tuple[bytes, int]]:
+    """(stamp, row id) of the latest run behind each flow, as of the question's instant."""
     if stored.as_of is None:
-        chosen = {edge: (edge.stamp, edge.run) for edge in edges if edge.run is not None}
-    else:
-        chosen = _runs_by_then(stored, edges)
-    wanted = {"ids": id_list(unit.dialect, sorted({run for _, run in chosen.values()}))}
-    rows = unit.session.connection().execute(_run_query(unit.dialect), wanted)
-    ids: dict[int, str] = {number: run for number, run in rows}  # noqa: C416 - a row is no pair to dict()
-    return {edge: (stamp, ids[run]) for edge, (stamp, run) in chosen.items() if run in ids}
+        return {edge: (edge.stamp, edge.run) for edge in edges if edge.run is not None}
+    return _runs_by_then(stored, edges)
 
 
 def _runs_by_then(stored: StoredFields, edges: Sequence[FlowEdge]) -> dict[FlowEdge, tuple[bytes, int]]:

@@ -22,13 +22,13 @@ from lineage.identity import stamp_after
 from lineage.links import EdgesMode, StoredLinks, statements
 from lineage.mapping import ColumnPair, PairIndex, pair_index
 from lineage.reading import Named, Reader, among, answers, id_list, listed, names_by_id, names_query, until
-from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow
+from lineage.tables import DatasetVersionRow, FlowEdgeRow, FlowRow, MappingRow, NodeRow, RunRow
 
 AHEAD = 64
 """Datasets that are read ahead at least, where so many lie there."""
 
 AHEAD_ROWS = 2_000
-"""Most flows that are read ahead."""
+"""Most flows that are read at once when some are read ahead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,28 +53,36 @@ class FlowEdge:
             yield (self.target, pair.target)
 
 
+_FLOW = (
+    FlowEdgeRow.source_id, FlowEdgeRow.target_id, FlowEdgeRow.job_id, FlowEdgeRow.mapping_id, FlowEdgeRow.first_seen,
+    FlowEdgeRow.last_seen, FlowEdgeRow.latest_stamp, FlowEdgeRow.latest_run_id, MappingRow.content,
+)  # fmt: skip
+
+
 @cache
 def _flow_query(dialect: str, column: Any, has_instant: bool) -> Any:
     """The query of one level, built once."""
-    edge = FlowEdgeRow
-    query: Any = (
-        sa.select(
-            edge.source_id, edge.target_id, edge.job_id, edge.mapping_id, edge.first_seen, edge.last_seen,
-            edge.latest_stamp, edge.latest_run_id, MappingRow.content,
-        )
-        .join(MappingRow, MappingRow.id == edge.mapping_id)
-        .where(listed(dialect, column))
-    )  # fmt: skip
-    return query.where(edge.first_seen <= sa.bindparam("as_of", type_=UTCDateTime)) if has_instant else query
+    query: Any = sa.select(*_FLOW).join_from(FlowEdgeRow, MappingRow, MappingRow.id == FlowEdgeRow.mapping_id)
+    return query.where(listed(dialect, column), *_by_then(has_instant))
 
 
 @cache
-def _reach_query(dialect: str, near: Any, far: Any) -> Any:
-    """The datasets that lie behind the listed ones, nearest first, at most ``most``; built once."""
-    edge = FlowEdgeRow
-    behind = sa.select(far.label("id")).where(listed(dialect, near)).cte("behind", recursive=True)
-    behind = behind.union(sa.select(far).select_from(edge).join(behind, near == behind.c.id))
-    return sa.select(behind.c.id).limit(sa.bindparam("most", type_=sa.Integer))
+def _ahead_query(dialect: str, near: Any, far: Any, has_instant: bool) -> Any:
+    """The listed datasets and those behind them, nearest first, ``most`` of all, each with its flows; built once.
+
+    A dataset without flows has one row. There are at most ``rows``.
+    """
+    behind = sa.select(NodeRow.id).where(listed(dialect, NodeRow.id)).cte("behind", recursive=True)
+    behind = behind.union(sa.select(far).select_from(FlowEdgeRow).join(behind, near == behind.c.id))
+    few = sa.select(behind.c.id).limit(sa.bindparam("most", type_=sa.Integer)).subquery()
+    flows: Any = sa.select(few.c.id, *_FLOW).select_from(few)
+    flows = flows.outerjoin(FlowEdgeRow, sa.and_(near == few.c.id, *_by_then(has_instant)))
+    flows = flows.outerjoin(MappingRow, MappingRow.id == FlowEdgeRow.mapping_id)
+    return flows.limit(sa.bindparam("rows", type_=sa.Integer))
+
+
+def _by_then(has_instant: bool) -> list[sa.ColumnElement[bool]]:
+    return [FlowEdgeRow.first_seen <= sa.bindparam("as_of", type_=UTCDateTime)] if has_instant else []
 
 
 @cache
@@ -96,6 +104,11 @@ def _schema_query(dialect: str, has_instant: bool) -> Any:
         .join(DatasetVersionRow, DatasetVersionRow.id == newest.scalar_subquery())
         .where(listed(dialect, NodeRow.id))
     )
+
+
+@cache
+def _run_query(dialect: str) -> Any:
+    return sa.select(RunRow.id, RunRow.run_id).where(listed(dialect, RunRow.id))
 
 
 @dataclass
@@ -123,13 +136,7 @@ class StoredFields:
         held = self._flows[direction]
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in held]
         if missing:
-            further = self._further(missing, direction)
-            rows = self._rows([*missing, *further], direction, AHEAD_ROWS + 1 if further else None)
-            if further and len(rows) > AHEAD_ROWS:
-                # Many flows lie ahead, of which the question may need few; they are read as it comes to them.
-                self._looks_ahead, further = False, []
-                rows = self._rows(missing, direction)
-            loaded = [*missing, *further]
+            loaded, rows = self._ahead(missing, direction) or (missing, self._rows(missing, direction))
             held.update((dataset, []) for dataset in loaded)
             for edge in self._read(rows, loaded):
                 near = edge.target if direction == "upstream" else edge.source
@@ -137,35 +144,38 @@ class StoredFields:
                     held[near].append(edge)
         return held
 
-    def _further(self, datasets: Sequence[int], direction: Direction) -> list[int]:
-        """Datasets behind these that a deep walk comes to later; more of them the further it has come.
+    def _ahead(self, datasets: Sequence[int], direction: Direction) -> tuple[list[int], list[Any]] | None:
+        """The datasets and those that a deep walk comes to later, with their flows; more the further it has come.
 
-        So it asks the database a few times and not once a level. Under other names more may lie behind them, so where
-        datasets have some nothing is read ahead.
+        So it asks the database a few times and not once a level. None where nothing is read ahead: under other names
+        more may lie behind, and where many flows do, the question may need few.
         """
         held = self._flows[direction]
         if not held or not self._looks_ahead or self.aliases.exist():
-            return []
-        near, far = FlowEdgeRow.target_id, FlowEdgeRow.source_id
-        if direction == "downstream":
-            near, far = far, near
+            return None
+        ends = FlowEdgeRow.target_id, FlowEdgeRow.source_id
+        near, far = ends if direction == "upstream" else reversed(ends)
         dialect = self.unit.dialect
-        parameters = {"ids": id_list(dialect, datasets), "most": max(AHEAD, len(held))}
-        rows = self.unit.session.connection().execute(_reach_query(dialect, near, far), parameters)
-        known = {*held, *datasets}
-        return [dataset for (dataset,) in rows if dataset not in known]
+        parameters = self._asked(datasets) | {"most": len(datasets) + max(AHEAD, len(held)), "rows": AHEAD_ROWS + 1}
+        query = _ahead_query(dialect, near, far, self.as_of is not None)
+        rows = self.unit.session.connection().execute(query, parameters).all()
+        if len(rows) > AHEAD_ROWS:
+            self._looks_ahead = False
+            return None
+        new = {row[0] for row in rows} - held.keys()
+        return sorted(new), [row[1:] for row in rows if row[0] in new and row[1] is not None]
 
-    def _rows(self, datasets: Sequence[int], direction: Direction, most: int | None = None) -> Sequence[Any]:
-        """The stored flows into or out of the datasets, ``most`` of them where that is given."""
+    def _rows(self, datasets: Sequence[int], direction: Direction) -> Sequence[Any]:
+        """The stored flows into or out of the datasets."""
         members = [member for dataset in datasets for member in self.aliases.members(dataset)]
         column = FlowEdgeRow.target_id if direction == "upstream" else FlowEdgeRow.source_id
-        dialect = self.unit.dialect
-        parameters: dict[str, Any] = {"ids": id_list(dialect, members)}
-        if self.as_of is not None:
-            parameters["as_of"] = self.as_of
-        query = _flow_query(dialect, column, self.as_of is not None)
-        query = query if most is None else query.limit(most)
-        return self.unit.session.connection().execute(query, parameters).all()
+        query = _flow_query(self.unit.dialect, column, self.as_of is not None)
+        return self.unit.session.connection().execute(query, self._asked(members)).all()
+
+    def _asked(self, ids: Sequence[int]) -> dict[str, Any]:
+        """The parameters that the queries of flows have in common."""
+        asked: dict[str, Any] = {"ids": id_list(self.unit.dialect, ids)}
+        return asked if self.as_of is None else {**asked, "as_of": self.as_of}
 
     def _read(self, rows: Sequence[Any], datasets: Sequence[int]) -> list[FlowEdge]:
         """The flows of the rows, by the canonical names of their ends."""
@@ -236,14 +246,16 @@ class StoredFields:
                 return True
         return path in self.types([dataset])[dataset]
 
-    def describe(self, nodes: Iterable[int], datasets: Iterable[int]) -> None:
-        """Read the names of nodes and the schemas of datasets at once."""
+    def describe(self, nodes: Iterable[int], datasets: Iterable[int], runs: Iterable[int]) -> Mapping[int, str]:
+        """Read the names of nodes and the schemas of datasets, and give the run ids of runs, all at once."""
         unnamed = [node for node in dict.fromkeys(nodes) if node and node not in self._names]
         missing = [dataset for dataset in dict.fromkeys(datasets) if dataset not in self._schemas]
         names = names_query(self.unit.dialect), {"ids": id_list(self.unit.dialect, unnamed)}
-        named, newest = answers(self.unit, names, self._newest_query(missing))
+        of_runs = _run_query(self.unit.dialect), {"ids": id_list(self.unit.dialect, sorted(set(runs)))}
+        named, newest, told = answers(self.unit, names, self._newest_query(missing), of_runs)
         self._names.update((number, Named(namespace, name)) for number, namespace, name in named)
         self._schemas.update({dataset: {} for dataset in missing} | self._newest(missing, newest))
+        return {number: run for number, run in told}  # noqa: C416 - a row is no pair to dict()
 
     def schemas(self, datasets: Iterable[int]) -> Mapping[int, dict[str, str | None]]:
         """Path and type of each field in the newest schema of each dataset; empty where none was told."""
