@@ -143,7 +143,7 @@ def permit_poll(permission: Permission | str) -> Any:
             principal.require(needed)
             return principal.sight
         asked = str(request.path_params["evaluation_id"])
-        with state_of(request).database.read_unit() as unit:
+        with state_of(request).database.glance() as unit:
             opened = evaluation_of_token(unit, token)
         if opened != asked:
             raise NotFound(expected="the id of an evaluation", found=repr(asked[:80]), remedy="Check the id.")

@@ -168,7 +168,7 @@ class Database:
         if statement_seconds > 0 and self.dialect == "postgresql":
             _limit_statements(self.engine, statement_seconds)
         self.sight = WHOLE
-        self._writing, self._reading = _ways(self.engine)
+        self._writing, self._reading, self._glancing = _ways(self.engine)
 
     def within(self, sight: Sight) -> "Database":
         """The same database for somebody who sees ``sight`` of it: every unit that is begun here holds to it."""
@@ -202,6 +202,12 @@ class Database:
         with _storage_faults(), Session(self._reading) as session:
             yield ReadUnit(session, self.clock(), self.dialect, self.sight)
             session.rollback()
+
+    @contextmanager
+    def glance(self) -> Iterator[ReadUnit]:
+        """A reading of one statement, which sees one state of the database without a transaction around it."""
+        with _storage_faults(), Session(self._glancing) as session:
+            yield ReadUnit(session, self.clock(), self.dialect, self.sight)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -269,13 +275,16 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     return engine
 
 
-def _ways(engine: sa.Engine) -> tuple[sa.Engine, sa.Engine]:
-    """The engine for transactions that write and for those that read."""
+def _ways(engine: sa.Engine) -> tuple[sa.Engine, sa.Engine, sa.Engine]:
+    """The engine for transactions that write, for those that read, and for single statements that read."""
     if engine.dialect.name == "sqlite":
-        return engine.execution_options(assay_writes=True), engine.execution_options(assay_writes=False)
+        # A deferred transaction that reads and then writes fails with SQLITE_BUSY at once, whatever the timeout.
+        ways = [engine.execution_options(assay_begin=begin) for begin in ("BEGIN IMMEDIATE", "BEGIN", None)]
+        return ways[0], ways[1], ways[2]
     # REPEATABLE READ would make concurrent writers fail where READ COMMITTED makes them wait; the log's advisory lock
     # and row locks carry the ordering that is needed.
-    return engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine, reading, engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _note_return(_connection: Any, record: Any) -> None:
@@ -335,6 +344,6 @@ def _leave_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A deferred transaction that reads and then writes fails with SQLITE_BUSY at once, whatever the timeout.
-    writes = connection.get_execution_options().get("assay_writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    begin = connection.get_execution_options().get("assay_begin", "BEGIN IMMEDIATE")
+    if begin is not None:
+        connection.exec_driver_sql(begin)

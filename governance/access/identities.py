@@ -39,7 +39,7 @@ class Identities:
         """
         if is_token(token):
             return self._issuers.principal(token, now=database.clock())
-        with database.read_unit() as unit:
+        with database.glance() as unit:
             return self.holder(unit, token)
 
     def holder(self, unit: Unit | ReadUnit, token: str) -> Principal:

@@ -1,7 +1,10 @@
 """The unit of work on both databases."""
 
+import sqlite3
 from datetime import UTC, datetime
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -98,6 +101,32 @@ def test_units_that_read_see_one_snapshot_and_those_that_write_see_each_other_on
         with opened.unit() as writing:
             assert shown(writing) == ["read committed", "off"]
     opened.close()
+
+
+def test_a_glance_begins_no_transaction_and_leaves_none_to_come_without(database_url: str) -> None:
+    opened = Database(database_url, pool_size=1)
+    for _ in range(2):
+        with opened.glance() as unit:
+            connection: Any = unit.session.connection().connection.driver_connection
+            assert unit.session.scalar(sa.text("SELECT 1")) == 1
+            assert not in_transaction(connection)
+        with opened.read_unit() as reading:
+            assert reading.session.scalar(sa.text("SELECT 1")) == 1
+            assert in_transaction(connection)
+        with opened.unit() as writing:
+            writing.session.add(key("a"))
+            writing.session.flush()
+            assert in_transaction(connection)
+            writing.session.rollback()
+    assert names(opened) == []
+    opened.close()
+
+
+def in_transaction(connection: Any) -> bool:
+    """Whether the driver's connection is within a transaction."""
+    if isinstance(connection, sqlite3.Connection):
+        return connection.in_transaction
+    return bool(connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE)
 
 
 def test_a_server_that_restarts_is_met_again_by_the_next_unit() -> None:
