@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from lineage.fact_tables import RenameRow, SymlinkRow
 from lineage.identity import stamp_after
-from lineage.reading import Reader, among, nodes_by_id
+from lineage.reading import Question, Reader, among, answers, nodes_by_id
 from lineage.tables import DatasetVersionRow
 
 
@@ -63,8 +63,14 @@ class Aliases:
     def exist(self) -> bool:
         """Whether any dataset has an alias at all, so that an instance without them pays nothing."""
         if self._exist is None:
-            self._exist = bool(self.unit.session.connection().execute(_any()).scalar_one())
-        return self._exist
+            self.exist_and()
+        return bool(self._exist)
+
+    def exist_and(self, *questions: Question) -> list[Sequence[Any]]:
+        """Find out whether any dataset has an alias; the answers to further questions on the same journey."""
+        ((found,),), *further = answers(self.unit, (_any(), {}), *questions)
+        self._exist = bool(found)
+        return further
 
     def _settle(self, group: set[int], carriers: set[int]) -> None:
         rows = nodes_by_id(self.unit, list(group))

@@ -110,6 +110,7 @@ def starts_of(stored: StoredFields, dataset: NodeRow, path: str | None, ways: Se
     Raises:
         NotFound: neither a schema nor a lineage facet names the field.
     """
+    stored.begin(dataset.id)
     canonical = stored.aliases.canonical([dataset.id]).get(dataset.id, dataset.id)
     if path is None:
         return [(canonical, name) for name in stored.types([canonical])[canonical]]

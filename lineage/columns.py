@@ -236,6 +236,12 @@ class StoredFields:
                 self._fields[dataset] = held
         return self._fields
 
+    def begin(self, dataset: int) -> None:
+        """Read at once what a question about a dataset begins with: whether any has aliases, and this one's schema."""
+        (rows,) = self.aliases.exist_and(self._newest_query([dataset]))
+        if not self.aliases.exist():
+            self._schemas.update({dataset: {}} | self._newest([dataset], rows))
+
     def knows(self, dataset: int, path: str, ways: Sequence[Direction]) -> bool:
         """Whether ``types`` of the dataset has the path; of the flows no more is read than it takes to meet it."""
         if path in self.schemas([dataset])[dataset]:

@@ -14,7 +14,7 @@ from lineage.aliases import Aliases
 from lineage.fact_tables import LabelRow, TextRow
 from lineage.identity import stamp_after
 from lineage.labels import LABELS, description_in, location_in, owners_in, physical_name_in, source_in, tags_in
-from lineage.reading import Reader, answers, id_list, listed, seen
+from lineage.reading import Question, Reader, answers, id_list, listed, seen
 from lineage.tables import ActionRow, NodeRow
 
 
@@ -61,20 +61,26 @@ def marks_of(
     ``aliases`` are those of the question, where it has met some already. A tag that an operator set or took away is or
     is not there, whatever the events say.
     """
-    aliases = Aliases(unit, as_of) if aliases is None else aliases
+    return marks_and(unit, nodes, as_of, Aliases(unit, as_of) if aliases is None else aliases)[0]
+
+
+def marks_and(
+    unit: Reader, nodes: Sequence[int], as_of: datetime | None, aliases: Aliases, *questions: Question
+) -> tuple[dict[int, Marks], list[Sequence[Any]]]:
+    """``marks_of`` the nodes, and the answers to further questions on the same journey."""
     aliases.canonical(nodes)
     members = {member: node for node in nodes for member in aliases.members(node)}
     gathered = {node: _Gathered() for node in nodes}
     asked = _parameters(unit, list(members), as_of)
-    queries = (query(unit.dialect, as_of is not None) for query in (_label_query, _act_query))
-    labelled, acts = answers(unit, *((query, asked) for query in queries))
+    queries = [query(unit.dialect, as_of is not None) for query in (_label_query, _act_query)]
+    labelled, acts, *further = answers(unit, *((query, asked) for query in queries), *questions)
     # The node itself comes first, so that its own description holds against that of an alias.
     for member, key, content in sorted(_labels(unit, labelled), key=lambda row: row[0] not in gathered):
         gathered[members[member]].labels.setdefault(key, []).append(content)
     for member, kind, content in acts:
         act = json.loads(content)
         gathered[members[member]].by_hand[(act["field"], act["tag"])] = kind == "tag.add"
-    return {node: _marks(found) for node, found in gathered.items()}
+    return {node: _marks(found) for node, found in gathered.items()}, further
 
 
 def _marks(found: _Gathered) -> Marks:

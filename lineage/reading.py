@@ -18,6 +18,9 @@ from lineage.tables import DatasetVersionRow, NodeRow
 
 Reader = Unit | ReadUnit
 
+Question = tuple[Any, Mapping[str, Any]]
+"""A statement that is built once, and its parameters."""
+
 
 def among(unit: Reader, column: Any, ids: Sequence[int]) -> sa.ColumnElement[bool]:
     """``column`` is one of ``ids``, as one parameter: no limit on their number, and one statement to prepare."""
@@ -75,7 +78,7 @@ def pairs(unit: Reader, statement: sa.Select[Any], parameters: dict[str, Any]) -
     return list(zip(first or (), second or (), strict=True))
 
 
-def answers(unit: Reader, *questions: tuple[Any, Mapping[str, Any]]) -> list[Sequence[Any]]:
+def answers(unit: Reader, *questions: Question) -> list[Sequence[Any]]:
     """The rows that each statement gives for its parameters; on PostgreSQL in one round trip.
 
     Each statement is built once, and neither spells a list out nor gives instants: what the driver takes and gives

@@ -20,8 +20,8 @@ from lineage.graph import Bounds
 from lineage.identity import stamp_after
 from lineage.labels import tags_in
 from lineage.mapping import touches
-from lineage.marks import marks_of, seen_texts
-from lineage.reading import Reader, among, id_list, listed, seen
+from lineage.marks import marks_and, seen_texts
+from lineage.reading import Question, Reader, among, id_list, listed, seen
 from lineage.tables import ActionRow, NodeRow
 
 MOST_FIELDS = 10_000
@@ -94,12 +94,17 @@ def own_marks(stored: StoredFields, datasets: Iterable[int]) -> dict[int, list[C
     """The tags and categories that are set on fields of each dataset."""
     wanted = sorted(set(datasets))
     found: dict[int, list[Carried]] = {}
-    for dataset, marks in marks_of(stored.unit, wanted, stored.as_of, stored.aliases).items():
+    stored.aliases.canonical(wanted)
+    members = {member: dataset for dataset in wanted for member in stored.aliases.members(dataset)}
+    told, (rows,) = marks_and(stored.unit, wanted, stored.as_of, stored.aliases, _records_in_force(stored, members))
+    for dataset, marks in told.items():
         found[dataset] = [Carried("tag", tag.key, tag.value, (dataset, tag.field)) for tag in marks.tags if tag.field]
-    for dataset, record in _records(stored, wanted).items():
+    latest = {members[node]: record for node, record in rows}
+    for dataset, record in latest.items():
+        columns = () if record is None else ProvenanceRecord.model_validate_json(record).columns or ()
         found.setdefault(dataset, []).extend(
             Carried("category", category, None, (dataset, column.path))
-            for column in record.columns or ()
+            for column in columns
             for category in column.categories
         )
     return found
@@ -110,22 +115,13 @@ def _from_origins(held: Mapping[Carried, tuple[Field, ...]]) -> dict[Carried, tu
     return {mark: way if way[0] == mark.origin else (mark.origin, *way) for mark, way in held.items()}
 
 
-def _records(stored: StoredFields, datasets: Sequence[int]) -> dict[int, ProvenanceRecord]:
-    """The provenance record in force of each dataset: what its latest facet said, under any of its names."""
-    moment = stored.as_of or stored.unit.now
-    members = {member: dataset for dataset in datasets for member in stored.aliases.members(dataset)}
+def _records_in_force(stored: StoredFields, nodes: Iterable[int]) -> Question:
+    """What asks for the provenance records of datasets that are in force; of several of one the last holds."""
     dialect = stored.unit.dialect
-    parameters: dict[str, Any] = {"ids": id_list(dialect, list(members)), "moment": moment}
+    parameters: dict[str, Any] = {"ids": id_list(dialect, list(nodes)), "moment": stored.as_of or stored.unit.now}
     if stored.as_of is not None:
         parameters["below"] = stamp_after(stored.as_of)
-    query = _record_query(dialect, stored.as_of is not None)
-    rows = stored.unit.session.connection().execute(query, parameters)
-    latest = {members[node]: record for node, record in rows}
-    return {
-        dataset: ProvenanceRecord.model_validate_json(record)
-        for dataset, record in latest.items()
-        if record is not None
-    }
+    return _record_query(dialect, stored.as_of is not None), parameters
 
 
 @cache
