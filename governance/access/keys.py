@@ -16,7 +16,7 @@ from governance.access.roles import Permission, Role, unjoined
 from governance.access.tables import ServiceKeyActRow, ServiceKeyRow
 from governance.canonical import canonical, digest, sha256
 from governance.clock import rfc3339
-from governance.database import ReadUnit, Unit, UTCDateTime
+from governance.database import ReadUnit, Unit, UTCDateTime, plain_rows
 from governance.errors import InputRefused, NotAuthenticated, NotFound, NotPermitted
 from governance.log import journal
 from governance.log.journal import Leaf
@@ -165,6 +165,9 @@ def _record(unit: Unit, row: ServiceKeyRow, act: str, by: Principal) -> None:
     unit.session.flush()
 
 
+_BY_ID = sa.select(ServiceKeyRow).where(ServiceKeyRow.id == sa.bindparam("id"))
+
+
 def authenticate(unit: ReadUnit | Unit, token: str) -> Principal:
     """The principal of a key's text.
 
@@ -172,7 +175,7 @@ def authenticate(unit: ReadUnit | Unit, token: str) -> Principal:
         NotAuthenticated: malformed, unknown, expired or revoked; the answer does not tell which.
     """
     match = _TOKEN.fullmatch(token)
-    row = unit.session.get(ServiceKeyRow, match.group(1)) if match else None
+    row = next(iter(plain_rows(unit, ServiceKeyRow, _BY_ID, id=match.group(1))), None) if match else None
     # An unknown id is compared too, so that the time taken does not tell a known id from an unknown one.
     stored = row.secret_hash if row else b"\0" * 32
     offered = hashlib.sha256(match.group(2).encode() if match else b"").digest()

@@ -5,6 +5,7 @@ An offset skips entries of an index and counting counts them; neither reads a ro
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from lineage.aliases import renamed_away
 from lineage.identity import NodeKind
-from lineage.reading import Reader, id_table, seen
+from lineage.reading import Reader, answers, id_list, listed, seen
 from lineage.state import RANKS, State
 from lineage.tables import DatasetVersionRow, NodeRow, RunRow
 
@@ -118,22 +119,28 @@ def version_keys(unit: Reader, datasets: Sequence[int], page: Page) -> Keys:
 def latest_run_keys(unit: Reader, jobs: Sequence[int], most: int) -> dict[int, list[int]]:
     """At most ``most`` runs of each job, in the order of ``run_keys``."""
     found: dict[int, list[int]] = {job: [] for job in jobs}
-    for job, run in unit.session.connection().execute(_latest(unit, jobs, most)):
+    (rows,) = answers(unit, (_latest(unit.dialect), {"ids": id_list(unit.dialect, jobs), "most": most}))
+    for job, run in rows:
         found[job].append(run)
     return found
 
 
-def _latest(unit: Reader, jobs: Sequence[int], most: int) -> Any:
-    asked, run = id_table(unit, jobs), aliased(RunRow)
+@cache
+def _latest(dialect: str) -> Any:
+    """(job, run) of the ``most`` newest runs of each listed job; built once."""
+    asked, run = aliased(NodeRow), aliased(RunRow)
     newest = run.first_event.desc(), run.id.desc()
-    few = sa.select(run.id, run.first_event).where(run.job_id == asked.c.value).order_by(*newest).limit(most)
-    if unit.dialect == "postgresql":
+    few = sa.select(run.id, run.first_event).where(run.job_id == asked.id).order_by(*newest)
+    few = few.limit(sa.bindparam("most", type_=sa.Integer))
+    if dialect == "postgresql":
         each = few.correlate(asked).lateral("latest")
-        query: Any = sa.select(asked.c.value, each.c.id).join_from(asked, each, sa.true())
-        return query.order_by(asked.c.value, each.c.first_event.desc(), each.c.id.desc())
-    of_job = sa.select(run.id).where(run.job_id == asked.c.value).order_by(*newest).limit(most).correlate(asked)
-    query = sa.select(asked.c.value, RunRow.id).join_from(asked, RunRow, RunRow.id.in_(of_job))
-    return query.order_by(asked.c.value, RunRow.first_event.desc(), RunRow.id.desc())
+        query: Any = sa.select(asked.id, each.c.id).join_from(asked, each, sa.true())
+        query = query.order_by(asked.id, each.c.first_event.desc(), each.c.id.desc())
+    else:
+        of_job = few.with_only_columns(run.id).correlate(asked)
+        query = sa.select(asked.id, RunRow.id).join_from(asked, RunRow, RunRow.id.in_(of_job))
+        query = query.order_by(asked.id, RunRow.first_event.desc(), RunRow.id.desc())
+    return query.where(listed(dialect, asked.id))
 
 
 def _keys(unit: Reader, chosen: Any, page: Page, count: Any) -> Keys:

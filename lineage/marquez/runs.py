@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,7 @@ from lineage.descriptions import end_of
 from lineage.fact_tables import TextRow
 from lineage.labels import location_in
 from lineage.marquez.lookup import entity_uuid
-from lineage.reading import Reader, among, id_list, listed
+from lineage.reading import Reader, among, answers, id_list, listed
 from lineage.state import RunEvidence, run_state
 from lineage.tables import OUTPUT, DatasetVersionRow, NodeRow, RunDatasetRow, RunRow, VersionUseRow
 
@@ -226,24 +226,29 @@ def read_runs(unit: Reader, runs: Sequence[int]) -> RunBatch:
     rows = map(StoredRun._make, _rows(unit, _run_rows(unit.dialect), runs))
     batch = RunBatch({row.id: row for row in rows})
     batch.sight = unit.sight
-    batch.named = _spelled(unit, RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id, runs)
-    batch.told = _spelled(unit, VersionUseRow.run_id, VersionUseRow.role, VersionUseRow.version_id, runs)
-    nodes = {node for text in set(batch.named.values()) for _, node in pairs_in(text)}
-    batch.names = node_names(unit, nodes | {row.job_id for row in batch.rows.values()})
-    _read_versions(unit, batch)
+    asked, dialect = {"ids": id_list(unit.dialect, runs)}, unit.dialect
+    named = _spelling(dialect, RunDatasetRow.run_id, RunDatasetRow.role, RunDatasetRow.node_id), asked
+    told = _spelling(dialect, VersionUseRow.run_id, VersionUseRow.role, VersionUseRow.version_id), asked
+    batch.named, batch.told = ({run: text for run, text in found} for found in answers(unit, named, told))  # noqa: C416 - a row is no pair to dict()
+    nodes, versions = ({number for text in set(texts.values()) for _, number in pairs_in(text)}
+                       for texts in (batch.named, batch.told))  # fmt: skip
+    nodes |= {row.job_id for row in batch.rows.values()}
+    ids = ({"ids": id_list(dialect, sorted(numbers))} for numbers in (nodes, versions))
+    names, identities = answers(unit, *zip((_names(dialect), _version_rows(dialect)), ids, strict=True))
+    batch.names = _named(names)
+    batch.versions = {number: (node, identity) for number, node, identity in identities}
+    _guess_versions(unit, batch)
     batch.locations = texts_by_digest(unit, {row.location_digest for row in batch.rows.values()})
     return batch
 
 
-def _spelled(unit: Reader, run: Any, role: Any, number: Any, runs: Sequence[int]) -> dict[int, str]:
-    """The pairs of role and number of each run, spelled in one text."""
-    return {row[0]: row[1] for row in _rows(unit, _spelling(unit.dialect, run, role, number), runs)}
-
-
 def node_names(unit: Reader, nodes: set[int]) -> dict[int, NodeName]:
     """Identity and names of each node."""
-    found = _rows(unit, _names(unit.dialect), sorted(nodes))
-    return {number: NodeName(identity, namespace, name) for number, identity, namespace, name in found}
+    return _named(_rows(unit, _names(unit.dialect), sorted(nodes)))
+
+
+def _named(rows: Iterable[Sequence[Any]]) -> dict[int, NodeName]:
+    return {number: NodeName(identity, namespace, name) for number, identity, namespace, name in rows}
 
 
 def _rows(unit: Reader, query: Any, ids: Sequence[int]) -> Sequence[Any]:
@@ -259,6 +264,7 @@ def _run_rows(dialect: str) -> Any:
 
 @cache
 def _spelling(dialect: str, run: Any, role: Any, number: Any) -> Any:
+    """The pairs of role and number of each run, spelled in one text."""
     pair = sa.cast(role, sa.Text) + ":" + sa.cast(number, sa.Text)
     joined = sa.func.string_agg(pair, ",") if dialect == "postgresql" else sa.func.group_concat(pair, ",")
     return sa.select(run, joined).where(listed(dialect, run)).group_by(run)
@@ -276,12 +282,9 @@ def _version_rows(dialect: str) -> Any:
     return sa.select(version.id, version.node_id, version.identity).where(listed(dialect, version.id))
 
 
-def _read_versions(unit: Reader, batch: RunBatch) -> None:
-    """What the runs said of versions; where one said nothing, the newest told before it ended."""
+def _guess_versions(unit: Reader, batch: RunBatch) -> None:
+    """Where a run said nothing of the version of a dataset, the newest told before it ended."""
     version, connection = DatasetVersionRow, unit.session.connection()
-    wanted = {number for text in set(batch.told.values()) for _, number in pairs_in(text)}
-    rows = _rows(unit, _version_rows(unit.dialect), sorted(wanted))
-    batch.versions = {number: (node, identity) for number, node, identity in rows}
     alike: dict[tuple[str, str], list[int]] = {}
     for run, text in batch.named.items():
         alike.setdefault((text, batch.told.get(run, "")), []).append(run)
