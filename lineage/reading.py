@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.orm import aliased
 
-from governance.database import ReadUnit, Unit
+from governance.database import ReadUnit, Unit, plain_rows
 from governance.sending import Statement, send
 from lineage.identity import NodeKind, node_identity
 from lineage.tables import DatasetVersionRow, NodeRow
@@ -111,12 +111,13 @@ def until(column: Any, as_of: datetime | None) -> sa.ColumnElement[bool]:
     return condition
 
 
+_BY_IDENTITY = sa.select(NodeRow).where(NodeRow.identity == sa.bindparam("identity"))
+
+
 def find_node(unit: Reader, kind: NodeKind, namespace: str, name: str) -> NodeRow | None:
-    """The node of this kind and name, looked up by its identity; None when no event named it."""
-    return unit.session.scalar(_NODE, {"identity": node_identity(kind, namespace, name)})
-
-
-_NODE = sa.select(NodeRow).where(NodeRow.identity == sa.bindparam("identity"))
+    """The node of this kind and name, looked up by its identity; None when no event named it. It is only to be read."""
+    found = plain_rows(unit, NodeRow, _BY_IDENTITY, identity=node_identity(kind, namespace, name))
+    return found[0] if found else None
 
 
 def seen(unit: Reader) -> list[sa.ColumnElement[bool]]:
