@@ -1,9 +1,9 @@
 """Every planned check as the decision counts it: found evidence judged, missing evidence named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from audits import store
@@ -122,10 +122,7 @@ def _judged_as_stored(planned: Planned, body: bytes) -> CheckResult:
     """
     question = _Question(planned.check, canonical(planned.params.document()), body, planned.params)
     answer = _answer if len(body) > _LARGE else _remembered_answer
-    try:
-        return answer(question)
-    except AssayError as fault:
-        return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
+    return _judged(planned, partial(answer, question))
 
 
 _LARGE = 128 * 1024
@@ -139,9 +136,10 @@ def _answer(question: _Question) -> CheckResult:
 _remembered_answer = lru_cache(maxsize=64)(_answer)
 
 
-def _judged(planned: Planned, measurement: Measurement) -> CheckResult:
+def _judged(planned: Planned, judge: Callable[[], CheckResult]) -> CheckResult:
+    """What judging gives; the status error where it raises."""
     try:
-        return planned.check.judge(measurement, planned.params)
+        return judge()
     except AssayError as fault:
         return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy)
 
@@ -158,7 +156,7 @@ def _inline(unit: Unit, case: Case, planned: Planned) -> tuple[CheckResult, str 
         return _broken(planned, CheckStatus.ERROR, fault.code, fault.message, fault.remedy), None
     # Inline measurements belong to the moment of the decision; they are kept as documents and never reused.
     digest = store.keep(unit, "measurement", measurement)
-    return _judged(planned, measurement), digest
+    return _judged(planned, partial(planned.check.judge, measurement, planned.params)), digest
 
 
 def _unanswered(unit: Unit, case: Case, planned: Planned, *, now: datetime) -> CheckResult:
